@@ -1,0 +1,9 @@
+//! The `#[port_for]` attribute of the `port-for` crate, which re-exports it; depend on that crate, not on this one.
+
+use proc_macro::TokenStream;
+
+/// Gives a test its ports. See the documentation of the `port-for` crate.
+#[proc_macro_attribute]
+pub fn port_for(_args: TokenStream, item: TokenStream) -> TokenStream {
+    item
+}

@@ -1,0 +1,6 @@
+//! A port of its own for every integration test.
+
+pub mod ports;
+
+pub use port_for_macros::port_for;
+pub use ports::PortSet;
