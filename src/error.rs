@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::lease::Holder;
+use crate::holder::Holder;
 use crate::occupant::Occupants;
 
 /// Why a port could not be given, handed over, or forgotten.
@@ -73,7 +73,7 @@ impl Error {
             Cause::Occupied { .. } => ErrorKind::Occupied,
             Cause::Bind { .. } => ErrorKind::Bind,
             Cause::Exhausted { .. } | Cause::NoneAbove { .. } => ErrorKind::Exhausted,
-            Cause::Deadlock { .. } => ErrorKind::Deadlock,
+            Cause::Deadlock { .. } | Cause::Twice { .. } => ErrorKind::Deadlock,
             Cause::Handoff { .. } => ErrorKind::Handoff,
         }
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The message, for `unwrap` in a test prints this form; then the cause with its fields.
+/// The message and the kind: `unwrap` in a test prints this form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{:?}]", self.0, self.kind())
@@ -100,7 +100,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        std::error::Error::source(&*self.0)
     }
 }
 
@@ -176,7 +176,9 @@ pub(crate) enum Cause {
         store: PathBuf,
     },
 
-    #[error("`{id}` cannot have exactly port 0: it stands for no port; ask for one from 1 to 65535")]
+    #[error(
+        "`{id}` cannot have exactly port 0: it stands for no port; ask for one from 1 to 65535"
+    )]
     NotAPort { id: String },
 
     #[error(
@@ -213,20 +215,23 @@ pub(crate) enum Cause {
 
     #[error(
         "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
-         {leased} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
+         {held} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
         store.display()
     )]
     Exhausted {
         id: String,
         considered: usize,
         assigned: usize,
-        leased: usize,
+        held: usize,
         taken: usize,
         store: PathBuf,
     },
 
     #[error("no port from {first} to 65535 is free; ask for a lower first port")]
     NoneAbove { first: u16 },
+
+    #[error("`{id}` is asked for twice in one call, and would wait for itself; ask for it once")]
+    Twice { id: String },
 
     #[error(
         "`{id}` (port {port}) is already held by this thread, so waiting for it would never end; drop its guard \
@@ -241,16 +246,10 @@ pub(crate) enum Cause {
         id: String,
         port: u16,
         /// A sentence about the guard.
-        state: &'static str,
+        state: String,
         advice: &'static str,
         source: Option<io::Error>,
     },
-}
-
-impl Cause {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(self)
-    }
 }
 
 /// A duration as people say it: `0.2 s`, `12 s`, `3 min`.

@@ -14,7 +14,9 @@ use crate::error::{Cause, Error};
 #[cfg_attr(not(unix), path = "files/other.rs")]
 mod platform;
 
-pub(crate) use platform::{Access, FileId, Stamp, make_private_folder, read_note, write_note};
+pub(crate) use platform::{
+    Access, FileId, Stamp, is_own, make_private_folder, read_note, user_suffix, write_note,
+};
 
 /// Whether lock files can be removed: only where whoever locks one can tell that its path names another file by now.
 pub(crate) const LOCKS_CAN_BE_REMOVED: bool = cfg!(unix);
@@ -51,7 +53,8 @@ pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
     if found.is_symlink() {
         platform::check_link(&found).map_err(|why| untrusted(folder, why))?;
     }
-    let found = fs::metadata(folder).map_err(|error| failed("look at the folder", folder, error))?;
+    let found =
+        fs::metadata(folder).map_err(|error| failed("look at the folder", folder, error))?;
     if !found.is_dir() {
         return Err(untrusted(folder, "it is not a folder"));
     }

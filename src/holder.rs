@@ -97,7 +97,7 @@ impl Holder {
     }
 }
 
-/// `process 4242 (`target/debug/deps/api`), test `login::works`, since 12 s ago`.
+/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, since 12 s ago.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pid == 0 {

@@ -93,8 +93,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Gives the lease up, and tells of a failure to.
-    pub(crate) fn release(mut self) -> Result<(), Error> {
+    /// Gives the lease up. Once it is, there is nothing more to do.
+    pub(crate) fn release(&mut self) -> Result<(), Error> {
         self.forget().map_or(Ok(()), Lock::release)
     }
 
@@ -120,7 +120,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Unlocks and closes by its own drop.
+        // The lock unlocks and closes by its own drop.
         drop(self.forget());
     }
 }

@@ -1,9 +1,82 @@
 //! The one door to `socket2`: sockets with options that the standard library does not set.
+//!
+//! First the sockets that guards hold, then the probes that tell whether a port is anybody's.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
+
+/// Connections that a held port takes before its server asks for them; the system may allow fewer.
+const BACKLOG: i32 = 1024;
+
+/// A socket that keeps a port from everybody else.
+#[derive(Debug)]
+pub(crate) struct Hold(Socket);
+
+impl Hold {
+    /// Binds `addr` and listens.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; [`is_taken`] tells whether somebody else has the port.
+    pub(crate) fn listen(addr: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        // Without it, connections of the last run that are still closing would keep the port for a minute. On Windows
+        // the option means the opposite of what it means elsewhere: to share a port with whoever has it.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // By number, always: a port that the system chose is lost by a shutdown.
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self(socket))
+    }
+
+    /// Whether [`quiesce`](Self::quiesce) keeps the port; where it does not, only closing stops the listening.
+    pub(crate) const KEEPS_ITS_PORT: bool = cfg!(target_os = "linux");
+
+    /// Stops listening without letting go of the port, where the system allows it: on Linux, a socket that was shut
+    /// down stays bound. Connections are refused then, a bind without `SO_REUSEADDR` fails, no ephemeral port is taken
+    /// from there, and a server that sets `SO_REUSEADDR`, as servers do, binds and listens.
+    pub(crate) fn quiesce(&self) -> io::Result<()> {
+        if Self::KEEPS_ITS_PORT {
+            self.0.shutdown(Shutdown::Both)?;
+        }
+        Ok(())
+    }
+
+    /// Listens again after [`quiesce`](Self::quiesce).
+    pub(crate) fn listen_again(&self) -> io::Result<()> {
+        self.0.listen(BACKLOG)
+    }
+
+    /// Stops listening and closes.
+    pub(crate) fn close(self) -> io::Result<()> {
+        // Closing alone is not enough: a child that a sibling thread has just forked keeps the socket, listening,
+        // until it executes its program.
+        match self.0.shutdown(Shutdown::Both) {
+            // Not listening, on this system or any more.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            closed => closed,
+        }
+    }
+}
+
+impl From<Hold> for TcpListener {
+    fn from(hold: Hold) -> Self {
+        hold.0.into()
+    }
+}
+
+/// Whether a bind or listen failed because somebody else has the port.
+pub(crate) fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+        // So Windows reports a port that somebody holds exclusively, or that it has excluded.
+        || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
+}
 
 /// Whether `port` is nobody's: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
 ///
@@ -87,7 +160,7 @@ fn binds(kind: Type, addr: SocketAddr) -> io::Result<bool> {
 
 fn is_family_missing(error: &io::Error) -> bool {
     #[cfg(unix)]
-    const EAFNOSUPPORT: i32 = libc::EAFNOSUPPORT;
+    const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
     #[cfg(windows)]
     const EAFNOSUPPORT: i32 = 10047; // WSAEAFNOSUPPORT
     error.raw_os_error() == Some(EAFNOSUPPORT)

@@ -141,7 +141,11 @@ impl Store {
     }
 
     /// How the folder may be used; none while it is not there.
-    fn access(&self) -> Result<Option<Access>, Error> {
+    ///
+    /// # Errors
+    ///
+    /// When it is somebody else's, everybody's, or no folder.
+    pub(crate) fn access(&self) -> Result<Option<Access>, Error> {
         if let Some(access) = self.access.get() {
             return Ok(Some(*access));
         }
@@ -149,23 +153,10 @@ impl Store {
         Ok(access.map(|access| *self.access.get_or_init(|| access)))
     }
 
-    /// How the folder may be used, which is made if need be.
-    pub(crate) fn make_folder(&self) -> Result<Access, Error> {
-        match self.access.get() {
-            Some(access) if self.folder().exists() => Ok(*access),
-            _ => {
-                let access = files::make_folder(self.folder())?;
-                Ok(*self.access.get_or_init(|| access))
-            }
-        }
-    }
-
-    /// How the folder may be used, by somebody who has just seen it.
-    pub(crate) fn folder_access(&self) -> Result<Access, Error> {
-        match self.access()? {
-            Some(access) => Ok(access),
-            None => self.make_folder(),
-        }
+    /// Makes the folder if need be, and tells how it may be used.
+    fn make_folder(&self) -> Result<Access, Error> {
+        let access = files::make_folder(self.folder())?;
+        Ok(*self.access.get_or_init(|| access))
     }
 
     fn folder(&self) -> &Path {

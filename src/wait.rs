@@ -15,6 +15,7 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
+    pub(crate) const GLANCE: Duration = Duration::from_millis(10);
     const FIRST: Duration = Duration::from_micros(50);
     const LONGEST: Duration = Duration::from_millis(2);
 
@@ -26,8 +27,17 @@ impl Wait {
         }
     }
 
+    /// A wait of those who do not want to wait: longer than another's glance at a lease or a probe of a port takes.
+    pub(crate) fn glance() -> Self {
+        Self::new(Self::GLANCE)
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.elapsed())
     }
 
     pub(crate) fn limit(&self) -> Duration {
@@ -36,7 +46,7 @@ impl Wait {
 
     /// Sleeps for a moment; false, without sleeping, when the time is up.
     pub(crate) fn pause(&mut self) -> bool {
-        let left = self.limit.saturating_sub(self.elapsed());
+        let left = self.left();
         if left.is_zero() {
             return false;
         }

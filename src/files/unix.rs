@@ -80,15 +80,16 @@ pub(super) fn check_link(link: &Metadata) -> Result<(), String> {
 pub(super) fn options() -> OpenOptions {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
-    options
-        .mode(0o600)
-        .custom_flags(flags.bits().cast_signed());
+    options.mode(0o600).custom_flags(flags.bits().cast_signed());
     options
 }
 
 /// Makes the folder, private, or shared like the one above it.
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     let above = folder.parent().map(fs::metadata).transpose()?;
     if let Some(above) = above
         && let Ok(Access { group: Some(group) }) = Access::of_folder(&above)
