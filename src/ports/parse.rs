@@ -19,13 +19,8 @@ impl FromStr for PortSet {
     type Err = ParsePortSetError;
 
     fn from_str(text: &str) -> Result<Self, ParsePortSetError> {
-        let parsed = if text.trim().is_empty() {
-            Err((text, Reason::NoItem))
-        } else {
-            text.split(',').map(|item| run(item.trim())).collect()
-        };
-        parsed
-            .map(PortSet::from_runs)
+        let runs: Result<_, Fault> = text.split(',').map(|item| run(item.trim())).collect();
+        runs.map(PortSet::from_runs)
             .map_err(|(part, reason)| ParsePortSetError {
                 text: text.to_owned(),
                 // Parts are slices of the text.
@@ -56,7 +51,7 @@ fn run(item: &str) -> Result<(u16, u16), Fault<'_>> {
 
 fn port(item: &str) -> Result<u16, Fault<'_>> {
     if item.is_empty() {
-        return Err((item, Reason::EmptyItem));
+        return Err((item, Reason::Missing));
     }
     // u16's own parser would take "+80" too.
     if !item.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -138,8 +133,7 @@ impl ParsePortSetError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
-    NoItem,
-    EmptyItem,
+    Missing,
     NotANumber,
     Zero,
     TooHigh,
@@ -150,8 +144,7 @@ enum Reason {
 impl Reason {
     fn about(self, part: &str) -> String {
         match self {
-            Reason::NoItem => "there is no port".to_owned(),
-            Reason::EmptyItem => "there is no port between the commas".to_owned(),
+            Reason::Missing => "a port is missing".to_owned(),
             Reason::NotANumber => format!("{part:?} is not a number"),
             Reason::Zero => format!("{part:?} is not a port"),
             Reason::TooHigh => format!("{part:?} is too high"),

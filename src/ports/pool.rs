@@ -1,6 +1,6 @@
 //! The sets that the registry and the machine define.
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, RangeBounds, RangeInclusive};
 
 use super::PortSet;
 use super::os;
@@ -11,7 +11,7 @@ const MIN_LEN: u16 = 20;
 /// Ports left alone at each end of a run.
 const BORDER: u16 = 3;
 /// The system's ports: to bind one takes privileges nearly everywhere.
-const SYSTEM: std::ops::RangeInclusive<u16> = 1..=1024;
+const SYSTEM: RangeInclusive<u16> = 1..=1024;
 
 /// What ids get their ports from unless told otherwise.
 pub(crate) fn pool() -> PortSet {
@@ -100,6 +100,11 @@ impl PortSet {
     }
 }
 
+/// What [`PortSet::good`] leaves of any ports.
+pub(super) fn good_of(ports: &PortSet) -> PortSet {
+    ports.good_ranges(MIN_LEN, BORDER).into_iter().collect()
+}
+
 fn bounded(range: &impl RangeBounds<u16>) -> PortSet {
     let first = match range.start_bound() {
         Bound::Included(&first) => Some(first),
@@ -114,5 +119,62 @@ fn bounded(range: &impl RangeBounds<u16>) -> PortSet {
     match (first, last) {
         (Some(first), Some(last)) => PortSet::from(first..=last),
         _ => PortSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_its_one_form() {
+        assert!(
+            UNASSIGNED
+                .iter()
+                .all(|(first, last)| 0 < *first && first <= last)
+        );
+        assert!(UNASSIGNED.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+        assert_eq!(PortSet::unassigned().ranges().count(), UNASSIGNED.len());
+    }
+
+    #[test]
+    fn an_ordinary_linux_leaves_19_001_good_ports() {
+        let available = &PortSet::unassigned() - &PortSet::from(32768..=60999);
+        let good = good_of(&available);
+        assert_eq!(good.len(), 19_001);
+        assert_eq!(good.ranges().count(), 202);
+    }
+
+    #[test]
+    fn good_ports_are_neither_ephemeral_nor_reserved_nor_at_a_border() {
+        let good = PortSet::good();
+        assert!((&good & &PortSet::ephemeral()).is_empty());
+        assert!((&good & &PortSet::reserved()).is_empty());
+        let available = PortSet::available(..);
+        let beside = |port| (port - BORDER..=port + BORDER).all(|near| available.contains(near));
+        assert!(good.iter().all(beside));
+    }
+
+    #[test]
+    fn available_takes_any_kind_of_range() {
+        let all = PortSet::available(..);
+        for (part, first, last) in [
+            (PortSet::available(20000..=29999), 20000, 29999),
+            (PortSet::available(20000..30000), 20000, 29999),
+            (PortSet::available(20000..), 20000, 65535),
+            (PortSet::available(..=29999), 1, 29999),
+            (PortSet::available(..0), 1, 0),
+            (
+                PortSet::available((Bound::Excluded(65535), Bound::Unbounded)),
+                1,
+                0,
+            ),
+        ] {
+            assert_eq!(
+                part,
+                &all & &PortSet::from(first..=last),
+                "{first}..={last}"
+            );
+        }
     }
 }

@@ -100,3 +100,28 @@ fn pick_where(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_free_port_is_picked_each_time() {
+        for _ in 0..100 {
+            let picked = pick_where(&PortSet::from([1, 2, 3]), |port| Ok(port == 2));
+            assert_eq!(picked.unwrap(), Some(2));
+        }
+    }
+
+    #[test]
+    fn nothing_is_picked_where_all_are_used() {
+        assert_eq!(pick_where(&PortSet::good(), |_| Ok(false)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_system_that_cannot_say_is_an_error_and_not_a_used_port() {
+        let cannot_say = |_| Err(io::Error::other("no descriptor left"));
+        let error = pick_where(&PortSet::from(1..=9), cannot_say).unwrap_err();
+        assert_eq!(error.to_string(), "no descriptor left");
+    }
+}
