@@ -1,5 +1,9 @@
 //! A port of its own for every integration test.
 
+// What the attribute's expansion calls; not for people.
+#[path = "private.rs"]
+#[doc(hidden)]
+pub mod __private;
 mod acquire;
 mod config;
 mod error;
@@ -11,6 +15,7 @@ mod id;
 mod lease;
 mod lock;
 mod occupant;
+mod param;
 mod port_for;
 pub mod ports;
 mod request;
@@ -21,6 +26,7 @@ mod wait;
 pub use error::{Error, ErrorKind};
 pub use guard::PortGuard;
 pub use holder::Holder;
+pub use param::FromGuard;
 pub use port_for::{Assignment, PortFor};
 pub use port_for_macros::port_for;
 pub use ports::PortSet;

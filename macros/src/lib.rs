@@ -1,9 +1,14 @@
 //! The `#[port_for]` attribute of the `port-for` crate, which re-exports it; depend on that crate, not on this one.
 
+mod args;
+mod expand;
+mod options;
+mod test_fn;
+
 use proc_macro::TokenStream;
 
 /// Gives a test its ports. See the documentation of the `port-for` crate.
 #[proc_macro_attribute]
-pub fn port_for(_args: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn port_for(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::port_for(args.into(), item.into()).into()
 }

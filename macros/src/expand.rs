@@ -1,0 +1,108 @@
+//! Emit: the model as tokens, without a decision.
+
+use crate::options::{Id, Number, OnBusy};
+use crate::test_fn::{Function, Invalid, Port, TestFn};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::ext::IdentExt as _;
+
+pub(crate) fn port_for(args: TokenStream, item: TokenStream) -> TokenStream {
+    match TestFn::validate(args, item) {
+        Ok(test) => expand(test),
+        Err(Invalid { errors, item }) => {
+            let errors = errors.into_compile_error();
+            quote!(#errors #item)
+        }
+    }
+}
+
+fn expand(test: TestFn) -> TokenStream {
+    let TestFn {
+        function,
+        add_test,
+        krate,
+        ports,
+    } = test;
+    let private = quote!(#krate::__private);
+    let wanted = (ports.iter()).map(|port| want(port, &function.sig.ident, &private));
+    let wanted = quote!([#(#wanted),*]);
+    let guards = if function.sig.asyncness.is_some() {
+        quote!(#private::acquired(#private::guards_async(#wanted).await))
+    } else {
+        quote!(#private::guards(#wanted))
+    };
+
+    // Unseen by the body, and by every other macro.
+    let local = |name: &str, i: usize| format_ident!("{name}{i}", span = Span::mixed_site());
+    let slots: Vec<Ident> = (0..ports.len()).map(|i| local("slot", i)).collect();
+    let types = ports.iter().map(|port| &port.ty);
+    let bindings = ports.iter().enumerate().map(|(i, port)| {
+        let Port { mutability, .. } = port;
+        // `_` would leave the value where it is, to be dropped in another order than a parameter.
+        let ident = port.ident.clone().unwrap_or_else(|| local("_unnamed", i));
+        quote!(#mutability #ident)
+    });
+
+    let Function {
+        attrs,
+        vis,
+        sig,
+        brace,
+        inner_attrs,
+        body,
+    } = function;
+    let test = add_test.then(|| quote!(#[::core::prelude::v1::test]));
+    let mut body_block = TokenStream::new();
+    brace.surround(&mut body_block, |block| body.to_tokens(block));
+    // A `match`, for what its arms bind lives longer than the temporaries of the arm's value, as parameters do; `let`
+    // would not, before edition 2024.
+    quote! {
+        #(#attrs)*
+        #test
+        #vis #sig {
+            #(#inner_attrs)*
+            match #guards {
+                [#(mut #slots),*] => match (#(#private::param::<#types>(&mut #slots),)*) {
+                    (#(#bindings,)*) => #body_block
+                }
+            }
+        }
+    }
+}
+
+fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
+    let request = &port.request;
+    let id = match &port.id {
+        Some(Id::Literal(id)) => quote!(#id),
+        // Borrowed, for the body may use what the expression names.
+        Some(Id::Expr(id)) => quote!(&(#id)),
+        None => {
+            let (function, label) = (function.unraw().to_string(), &port.label);
+            quote! {
+                &#private::auto_id(
+                    ::core::option_env!("CARGO_PKG_NAME"),
+                    ::core::module_path!(),
+                    #function,
+                    #label
+                )
+            }
+        }
+    };
+    let number = request.number.as_ref().map(|number| match number {
+        Number::Default(port) => quote!(.default_port(#port)),
+        Number::Exact(port, _) => quote!(.exact_port(#port)),
+    });
+    let ports = request.ports.as_ref().map(|ports| quote!(.ports(#ports)));
+    let host = request.host.as_ref().map(|host| quote!(.host(#host)));
+    let timeout = (request.timeout).map(|millis| quote!(.timeout_millis(#millis)));
+    let on_busy = request.on_busy.map(|on_busy| {
+        let variant = match on_busy {
+            OnBusy::Wait => quote!(Wait),
+            OnBusy::Fail => quote!(Fail),
+            OnBusy::Move => quote!(Move),
+        };
+        quote!(.on_busy(#private::OnBusy::#variant))
+    });
+    let udp = request.udp.then(|| quote!(.udp()));
+    quote!(#private::Wanted::new(#id) #number #ports #host #timeout #on_busy #udp)
+}

@@ -1,0 +1,524 @@
+//! Validate: a function and its arguments become the model of a test, or the mistakes in them are told.
+
+use crate::args::Args;
+use crate::options::{Errors, Id, Number, Options, Place, Request};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote};
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Error, FnArg, GenericParam, Meta, Pat, PatType, Path, Safety, Signature, Token,
+    Type, Visibility, braced, token,
+};
+
+/// Attributes that make a function a test, by the last segment of their path. Next to one of these, no `#[test]` is
+/// added. Exact names, for a wrong guess would lose a test without a word; a `#[test]` too many does not compile.
+const TESTS: [&str; 6] = [
+    "test",
+    "rstest",
+    "test_case",
+    "test_matrix",
+    "wasm_bindgen_test",
+    "apply",
+];
+
+/// The crates of which `#[…::test]` is known to leave the parameters alone.
+const FILLS_NOTHING: [&str; 7] = [
+    "actix_rt",
+    "actix_web",
+    "async_std",
+    "core",
+    "smol_potat",
+    "std",
+    "tokio",
+];
+
+/// Attributes that the compiler knows and that do not change what a function is.
+const INERT: [&str; 16] = [
+    "allow",
+    "cfg",
+    "cold",
+    "coverage",
+    "deny",
+    "deprecated",
+    "doc",
+    "expect",
+    "forbid",
+    "ignore",
+    "inline",
+    "must_use",
+    "optimize",
+    "should_panic",
+    "track_caller",
+    "warn",
+];
+
+/// A function as it was written. The body is not parsed: it goes through as it is.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) brace: token::Brace,
+    pub(crate) inner_attrs: Vec<Attribute>,
+    pub(crate) body: TokenStream,
+}
+
+/// A valid test function. The parameters in `ports` are no longer in its signature.
+pub(crate) struct TestFn {
+    pub(crate) function: Function,
+    pub(crate) add_test: bool,
+    pub(crate) krate: Path,
+    pub(crate) ports: Vec<Port>,
+}
+
+/// A parameter that is a port.
+pub(crate) struct Port {
+    pub(crate) mutability: Option<Token![mut]>,
+    /// `None`: the parameter is called `_`.
+    pub(crate) ident: Option<Ident>,
+    pub(crate) ty: Type,
+    /// `None`: the id is made at run time, of the test's name and `label`.
+    pub(crate) id: Option<Id>,
+    pub(crate) label: String,
+    pub(crate) request: Request,
+}
+
+/// The mistakes, and what to leave in the place of the function.
+pub(crate) struct Invalid {
+    pub(crate) errors: Error,
+    pub(crate) item: TokenStream,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        // Whatever the compiler let through and this does not parse is some other item.
+        let start = input.span();
+        let sig = input.parse();
+        let not_a_function =
+            |_| Error::new(start, "`#[port_for]` goes on a test function with a body");
+        let sig: Signature = sig.map_err(not_a_function)?;
+        let content;
+        let brace = if input.peek(token::Brace) {
+            braced!(content in input)
+        } else {
+            return Err(not_a_function(input.error("no body")));
+        };
+        Ok(Self {
+            attrs,
+            vis,
+            sig,
+            brace,
+            inner_attrs: content.call(Attribute::parse_inner)?,
+            body: content.parse()?,
+        })
+    }
+}
+
+impl TestFn {
+    pub(crate) fn validate(args: TokenStream, item: TokenStream) -> Result<Self, Invalid> {
+        let mut function: Function = match syn::parse2(item.clone()) {
+            Ok(function) => function,
+            Err(errors) => return Err(Invalid { errors, item }),
+        };
+        let mut errors = Errors::default();
+        let args = errors.keep(syn::parse2::<Args>(args));
+        let options = args.map(|args| Options::validate(args, Place::Function, &mut errors));
+
+        let add_test = !function.attrs.iter().any(makes_test);
+        check_kind(&function, add_test, &mut errors);
+        let krate = options.as_ref().and_then(|options| options.krate.clone());
+        let ports = find_ports(&function, options, add_test, &mut errors);
+
+        if let Err(errors) = errors.finish() {
+            let item = harmless(function);
+            return Err(Invalid { errors, item });
+        }
+        let mut position = 0;
+        function.sig.inputs = std::mem::take(&mut function.sig.inputs)
+            .into_iter()
+            .filter(|_| {
+                position += 1;
+                !ports.iter().any(|(port, _)| *port == position - 1)
+            })
+            .collect();
+        Ok(Self {
+            function,
+            add_test,
+            krate: krate.unwrap_or_else(|| syn::parse_quote!(::port_for)),
+            ports: ports.into_iter().map(|(_, port)| port).collect(),
+        })
+    }
+}
+
+/// What the function must not be, whatever its parameters are.
+fn check_kind(function: &Function, add_test: bool, errors: &mut Errors) {
+    let sig = &function.sig;
+    if let Some(again) = function.attrs.iter().find(|attr| named(attr, "port_for")) {
+        errors.at(
+            again.span(),
+            "`#[port_for]` is there twice; write all ids in one: `#[port_for(\"a\", \"b\")]`",
+        );
+    }
+    if let Some(constness) = &sig.constness {
+        errors.at(constness.span(), "a test function cannot be `const`");
+    }
+    if let Safety::Unsafe(unsafety) = &sig.safety {
+        errors.at(unsafety.span(), "a test function cannot be `unsafe`");
+    }
+    if let Some(abi) = &sig.abi {
+        errors.at(abi.span(), "a test function cannot be `extern`");
+    }
+    if let Some(receiver) = sig.receiver() {
+        errors.at(
+            receiver.span(),
+            "a test function has no `self`; move it out of the `impl`",
+        );
+    }
+    // A framework that calls the function with arguments can choose the types; the test harness cannot.
+    let type_param = (sig.generics.params.iter())
+        .find(|param| !matches!(param, GenericParam::Lifetime(_)))
+        .filter(|_| !function.may_be_filled());
+    if let Some(param) = type_param {
+        errors.at(
+            param.span(),
+            "a test function cannot be generic, for nobody chooses the type",
+        );
+    }
+    if let Some(asyncness) = &sig.asyncness
+        && add_test
+    {
+        errors.at(
+            asyncness.span(),
+            "an async test needs a runtime: add an attribute such as `#[tokio::test]` below `#[port_for]`",
+        );
+    }
+}
+
+impl Function {
+    /// Whether an attribute is there, such as `#[rstest]`, that may give values to parameters.
+    fn may_be_filled(&self) -> bool {
+        self.attrs.iter().any(|attr| {
+            let path = attr.path();
+            if let Some(ident) = path.get_ident() {
+                return ident != "test" && ident != "port_for" && !INERT.iter().any(|i| ident == i);
+            }
+            let ours = named(attr, "test")
+                && FILLS_NOTHING
+                    .iter()
+                    .any(|name| path.segments[0].ident == name);
+            !ours
+        })
+    }
+}
+
+fn named(attr: &Attribute, name: &str) -> bool {
+    (attr.path().segments.last()).is_some_and(|segment| segment.ident == name)
+}
+
+fn makes_test(attr: &Attribute) -> bool {
+    fn path_makes_test(path: &Path) -> bool {
+        (path.segments.last()).is_some_and(|last| TESTS.iter().any(|test| last.ident == test))
+    }
+    if !attr.path().is_ident("cfg_attr") {
+        return path_makes_test(attr.path());
+    }
+    // The condition cannot be known here. Whoever writes one has a test attribute for each case.
+    let metas = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    metas.is_ok_and(|metas| (metas.iter().skip(1)).any(|meta| path_makes_test(meta.path())))
+}
+
+/// The parameters that are ports, each with its place among all.
+fn find_ports(
+    function: &Function,
+    options: Option<Options>,
+    add_test: bool,
+    errors: &mut Errors,
+) -> Vec<(usize, Port)> {
+    let mut own = Vec::new();
+    let mut free = Vec::new();
+    for (position, input) in function.sig.inputs.iter().enumerate() {
+        let FnArg::Typed(param) = input else { continue };
+        if param.attrs.is_empty() {
+            free.push((position, param));
+        } else if let Some(options) = parameter_options(param, errors) {
+            own.push((position, param, options));
+        }
+    }
+
+    let function_wide = options.is_some();
+    let options = options.unwrap_or_default();
+    let defaults = options.request;
+    let mut ports: Vec<(usize, Port)> = Vec::new();
+    // With the function's arguments unreadable, nothing can be said about their number.
+    if function_wide {
+        let taken = take(
+            function,
+            &options.ids,
+            &free,
+            !own.is_empty(),
+            add_test,
+            errors,
+        );
+        let mut ids = options.ids.into_iter();
+        for (position, param) in taken {
+            let port = Port::new(position, param, ids.next(), defaults.clone(), errors);
+            ports.push((position, port));
+        }
+    }
+    for (position, param, mut options) in own {
+        let id = (!options.ids.is_empty()).then(|| options.ids.remove(0));
+        let request = options.request.or(&defaults);
+        ports.push((position, Port::new(position, param, id, request, errors)));
+    }
+    ports.sort_by_key(|(position, _)| *position);
+    check_together(&ports, errors);
+    ports
+}
+
+/// The arguments of a parameter's `#[port]`, if it has one.
+fn parameter_options(param: &PatType, errors: &mut Errors) -> Option<Options> {
+    let is_port = |attr: &&Attribute| attr.path().is_ident("port");
+    let attr = param.attrs.iter().find(is_port)?;
+    for other in &param.attrs {
+        if std::ptr::eq(other, attr) {
+            continue;
+        }
+        let message = if is_port(&other) {
+            "`#[port]` is there twice"
+        } else {
+            "next to `#[port]` no other attribute has a meaning: the parameter leaves the signature"
+        };
+        errors.at(other.span(), message);
+    }
+    let args = match &attr.meta {
+        Meta::Path(_) => Ok(Args::default()),
+        Meta::List(list) => list.parse_args(),
+        Meta::NameValue(pair) => Err(Error::new(
+            pair.eq_token.span(),
+            "the id goes in parentheses: `#[port(\"api\")]`",
+        )),
+    };
+    let options = match errors.keep(args) {
+        Some(args) => Options::validate(args, Place::Parameter, errors),
+        None => Options::default(),
+    };
+    Some(options)
+}
+
+/// The parameters without an attribute that the function's ids, or the lack of any, make ports.
+fn take<'a>(
+    function: &Function,
+    ids: &[Id],
+    free: &[(usize, &'a PatType)],
+    others_marked: bool,
+    add_test: bool,
+    errors: &mut Errors,
+) -> Vec<(usize, &'a PatType)> {
+    let may_be_filled = function.may_be_filled();
+    let guards: Vec<_> = (free.iter().copied())
+        .filter(|(_, param)| is_guard(&param.ty))
+        .collect();
+    // `#[rstest]` above has taken the parameters, or a part of the test, away already.
+    let order = if add_test {
+        "; a framework's attribute, such as `#[rstest]`, goes below `#[port_for]`"
+    } else {
+        ""
+    };
+
+    if ids.is_empty() {
+        let taken = if may_be_filled { guards } else { free.to_vec() };
+        if taken.is_empty() && !others_marked {
+            match free.first() {
+                None => errors.at(
+                    Span::call_site(),
+                    format_args!(
+                        "no parameter takes a port: add one, such as `api: PortGuard`{order}"
+                    ),
+                ),
+                Some((_, param)) => errors.at(
+                    param.span(),
+                    format_args!(
+                        "another attribute may fill this parameter; \
+                         to have it filled with a port, write `#[port] {}: …`",
+                        name(param)
+                    ),
+                ),
+            }
+        }
+        return taken;
+    }
+    if ids.len() > free.len() {
+        for id in &ids[free.len()..] {
+            errors.at(
+                id.span(),
+                format_args!("no parameter is left for this id{order}"),
+            );
+        }
+        return free.to_vec();
+    }
+    if ids.len() == free.len() {
+        return free.to_vec();
+    }
+    if !may_be_filled {
+        let (_, param) = free[ids.len()];
+        errors.at(
+            param.span(),
+            format_args!(
+                "no id is left for `{0}`: add one to `#[port_for(…)]`, or write `#[port(\"…\")] {0}: …` here",
+                name(param)
+            ),
+        );
+        return free[..ids.len()].to_vec();
+    }
+    if guards.len() == ids.len() {
+        return guards;
+    }
+    let names: Vec<_> = free
+        .iter()
+        .map(|(_, param)| format!("`{}`", name(param)))
+        .collect();
+    let id = match &ids[0] {
+        Id::Literal(literal) => format!("{:?}", literal.value()),
+        Id::Expr(_) => "id = …".to_owned(),
+    };
+    errors.at(
+        ids[0].span(),
+        format_args!(
+            "another attribute may fill some of {}, so it is not clear which are ports: \
+             write the id on the parameter, as in `#[port({id})] {}: PortGuard`",
+            names.join(", "),
+            name(free[0].1),
+        ),
+    );
+    free[..ids.len()].to_vec()
+}
+
+/// Written as a `PortGuard`, or as a reference to one.
+fn is_guard(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_guard(&group.elem),
+        Type::Paren(paren) => is_guard(&paren.elem),
+        Type::Reference(reference) => is_guard(&reference.elem),
+        Type::Path(path) => {
+            (path.path.segments.last()).is_some_and(|last| last.ident == "PortGuard")
+        }
+        _ => false,
+    }
+}
+
+fn name(param: &PatType) -> String {
+    match &*param.pat {
+        Pat::Ident(pat) => pat.ident.to_string(),
+        _ => "_".to_owned(),
+    }
+}
+
+impl Port {
+    fn new(
+        position: usize,
+        param: &PatType,
+        id: Option<Id>,
+        request: Request,
+        errors: &mut Errors,
+    ) -> Self {
+        let (mutability, ident) = match &*param.pat {
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+                (pat.mutability, Some(pat.ident.clone()))
+            }
+            Pat::Wild(_) => (None, None),
+            other => {
+                errors.at(
+                    other.span(),
+                    "a port's parameter is a name, `mut` name or `_`",
+                );
+                (None, None)
+            }
+        };
+        let label = match &ident {
+            Some(ident) => ident.unraw().to_string(),
+            None => format!("_{position}"),
+        };
+        Self {
+            mutability,
+            ident,
+            ty: (*param.ty).clone(),
+            id,
+            label,
+            request,
+        }
+    }
+}
+
+/// What each port has by itself and not beside the others.
+fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
+    let mut ids: Vec<String> = Vec::new();
+    let mut exacts: Vec<u16> = Vec::new();
+    for (_, port) in ports {
+        if let Some(Id::Literal(id)) = &port.id {
+            let value = id.value();
+            if ids.contains(&value) {
+                errors.at(
+                    id.span(),
+                    format_args!("the id `{value}` is there twice, but a port has one holder"),
+                );
+            }
+            ids.push(value);
+        }
+        if let Some(Number::Exact(number, span)) = port.request.number {
+            // The function's option, given to a second port, has the same span: told once.
+            if exacts.iter().filter(|exact| **exact == number).count() == 1 {
+                errors.at(
+                    span,
+                    format_args!(
+                        "two ids cannot both have port {number}: write `#[port(\"…\", exact = {number})]` on one parameter"
+                    ),
+                );
+            }
+            exacts.push(number);
+        }
+    }
+}
+
+/// The function without what would lead to more messages about the same mistake: other macros, which now see
+/// parameters that nobody fills, and what made the function no test.
+fn harmless(mut function: Function) -> TokenStream {
+    let inert = |attr: &Attribute| {
+        (attr.path().get_ident()).is_some_and(|ident| {
+            INERT.iter().any(|inert| ident == inert) && ident != "ignore" && ident != "should_panic"
+        })
+    };
+    function.attrs.retain(inert);
+    function.sig.constness = None;
+    for input in &mut function.sig.inputs {
+        if let FnArg::Typed(param) = input {
+            param.attrs.clear();
+        }
+    }
+    if function.sig.receiver().is_some() {
+        // Outside of an `impl`, the compiler has a message of its own about `self`.
+        let typed = |input: &FnArg| matches!(input, FnArg::Typed(_));
+        let inputs = std::mem::take(&mut function.sig.inputs);
+        function.sig.inputs = inputs.into_iter().filter(typed).collect();
+        function.body = quote!(::core::unimplemented!());
+    }
+    let Function {
+        attrs,
+        vis,
+        sig,
+        brace,
+        inner_attrs,
+        body,
+    } = function;
+    let mut item = quote!(#(#attrs)* #vis #sig);
+    brace.surround(&mut item, |block| {
+        for attr in inner_attrs {
+            attr.to_tokens(block);
+        }
+        body.to_tokens(block);
+    });
+    item
+}

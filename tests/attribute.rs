@@ -1,0 +1,62 @@
+//! The attribute, used as people use it.
+
+use port_for::{PortGuard, port_for};
+use rstest::rstest;
+use std::net::{SocketAddr, TcpListener};
+
+#[port_for("attribute/one")]
+fn one(mut api: PortGuard) {
+    assert_eq!(api.id(), "attribute/one");
+    assert_eq!(
+        api.take_listener().unwrap().local_addr().unwrap(),
+        api.addr()
+    );
+}
+
+#[port_for("attribute/a", "attribute/b")]
+fn two(a: PortGuard, _: PortGuard) {
+    assert_eq!(a.id(), "attribute/a");
+}
+
+#[port_for]
+fn bare(port: PortGuard) {
+    assert_eq!(port.id(), "port-for/attribute::bare::port");
+}
+
+#[port_for]
+#[tokio::test]
+async fn tokio_bare(port: &PortGuard) {
+    assert_eq!(port.id(), "port-for/attribute::tokio_bare::port");
+}
+
+#[port_for]
+#[rstest]
+#[case(1)]
+#[case(2)]
+fn cases(port: &mut PortGuard, #[case] n: u8) {
+    assert_eq!(
+        port.id(),
+        format!("port-for/attribute::cases::case_{n}::port")
+    );
+}
+
+#[port_for(id = format!("attribute/shard-{n}"))]
+#[rstest]
+fn shard(#[values(1, 2)] n: u8, port: PortGuard) {
+    assert_eq!(port.id(), format!("attribute/shard-{n}"));
+}
+
+#[port_for]
+fn types(listener: TcpListener, addr: SocketAddr, port: u16) {
+    assert!(TcpListener::bind(listener.local_addr().unwrap()).is_err());
+    TcpListener::bind(addr).unwrap();
+    TcpListener::bind(("127.0.0.1", port)).unwrap();
+}
+
+#[port_for(timeout = "5s")]
+fn marked(
+    #[port("attribute/marked", default = 5432)] db: PortGuard,
+) -> Result<(), port_for::Error> {
+    assert_eq!(db.id(), "attribute/marked");
+    Ok(())
+}
