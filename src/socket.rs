@@ -114,7 +114,8 @@ fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
     // On Unix a wildcard bind without SO_REUSEADDR already fails over any socket on any address. A
     // second bind could meet the first: a thread that forks between the two takes a copy of the first
     // socket along, which closing ours does not close. Windows does not fork, and lets a wildcard
-    // and an address have the same port side by side.
+    // and an address have the same port side by side, unless SO_EXCLUSIVEADDRUSE is set, for which
+    // there is no safe call.
     if cfg!(windows) && !binds(kind, addr)? {
         return Ok(false);
     }

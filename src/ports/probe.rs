@@ -13,8 +13,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Whether somebody has the TCP port of `addr`, an address of this machine.
 ///
 /// It is in use if it cannot be bound, at that address or at the wildcard (`0.0.0.0` or `[::]`), or
-/// if it takes a connection all the same, as a port does that a container's network forwards. Ports that this
-/// user may not bind count as used, and so does one about which the system cannot say.
+/// if it takes a connection all the same, as a port does that a container's network forwards. Ports
+/// that this user may not bind count as used, and so does one about which the system cannot say.
 ///
 /// A server there may see one connection come and go. In Python: `port_is_used(port, host)`.
 ///
