@@ -71,10 +71,7 @@ impl PortSet {
     /// ```
     #[must_use]
     pub fn good() -> PortSet {
-        PortSet::available(..)
-            .good_ranges(MIN_LEN, BORDER)
-            .into_iter()
-            .collect()
+        good_of(&PortSet::available(..))
     }
 
     /// The ports that this system gives to sockets that did not ask for a certain one, such as
