@@ -37,12 +37,12 @@ const LISTENS: &str = "busy::child_listens";
 fn a_killed_holder_leaves_nothing_behind() {
     let store = TempStore::new();
     for _ in 0..5 {
-        let mut child = ChildTest::start(HOLDS, store.path(), "api");
+        let mut child = ChildTest::start(HOLDS, store.path(), &store.api);
         let port = child.line();
         child.kill();
         // One try, no waiting: the kernel has let go of the lease and the port with the process.
         let guard = store
-            .request("api")
+            .request(&store.api)
             .timeout(Duration::ZERO)
             .guard()
             .unwrap();
@@ -53,36 +53,36 @@ fn a_killed_holder_leaves_nothing_behind() {
 #[test]
 fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
     let store = TempStore::new();
-    let mut child = ChildTest::start(HOLDS, store.path(), "api");
+    let mut child = ChildTest::start(HOLDS, store.path(), &store.api);
     let port = child.line();
     let short = Duration::from_millis(100);
     let errors = [
         store
-            .request("api")
+            .request(&store.api)
             .timeout(short)
             .guard()
             .map(drop)
             .unwrap_err(),
         store
-            .request("api")
+            .request(&store.api)
             .timeout(Duration::ZERO)
             .guard()
             .map(drop)
             .unwrap_err(),
         store
-            .request("api")
+            .request(&store.api)
             .on_busy(OnBusy::Fail)
             .guard()
             .map(drop)
             .unwrap_err(),
-        store.release("api").map(drop).unwrap_err(),
+        store.release(&store.api).map(drop).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Busy);
         let message = error.to_string();
         let pid = format!("process {}", child.id());
         for part in [
-            "`api`",
+            "`api ",
             &port,
             &pid,
             "--exact busy::child_holds",
@@ -106,8 +106,8 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
 #[test]
 fn who_waits_says_for_whom_and_then_gets_the_port() {
     let store = TempStore::new();
-    let guard = store.guard("api").unwrap();
-    let mut waiting = command(HOLDS, store.path(), "api");
+    let guard = store.guard(&store.api).unwrap();
+    let mut waiting = command(HOLDS, store.path(), &store.api);
     let mut child = ChildTest::run(waiting.stderr(Stdio::piped()));
     let said = child
         .stderr()
@@ -116,7 +116,7 @@ fn who_waits_says_for_whom_and_then_gets_the_port() {
         .find(|line| line.contains("port-for:"));
     let said = said.expect("the child says something before it ends");
     let me = format!(
-        "`api` (port {}) is held by process {}",
+        "` (port {}) is held by process {}",
         guard.port(),
         std::process::id()
     );
@@ -132,18 +132,18 @@ fn who_waits_says_for_whom_and_then_gets_the_port() {
 #[test]
 fn a_known_id_is_never_moved_by_a_stranger_who_is_named_instead() {
     let store = TempStore::new();
-    let port = store.forward_port("api", 0).unwrap();
+    let port = store.forward_port(&store.api, 0).unwrap();
     let mut stranger = ChildTest::start(LISTENS, store.path(), &port.to_string());
     stranger.line();
     let errors = [
         store
-            .request("api")
+            .request(&store.api)
             .timeout(Duration::from_millis(100))
             .guard()
             .map(drop)
             .unwrap_err(),
         store
-            .request("api")
+            .request(&store.api)
             .on_busy(OnBusy::Fail)
             .guard()
             .map(drop)
@@ -161,17 +161,17 @@ fn a_known_id_is_never_moved_by_a_stranger_who_is_named_instead() {
         }
     }
     stranger.join();
-    let guard = store.guard("api").unwrap();
+    let guard = store.guard(&store.api).unwrap();
     assert_eq!(guard.port(), port);
 }
 
 #[test]
 fn a_stranger_who_goes_away_in_time_is_waited_for() {
     let store = TempStore::new();
-    let port = store.forward_port("api", 0).unwrap();
+    let port = store.forward_port(&store.api, 0).unwrap();
     let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| store.guard("api").unwrap().port());
+        let waiter = scope.spawn(|| store.guard(&store.api).unwrap().port());
         drop(stranger);
         assert_eq!(waiter.join().unwrap(), port);
     });
@@ -180,9 +180,9 @@ fn a_stranger_who_goes_away_in_time_is_waited_for() {
 #[test]
 fn a_listener_that_outlived_its_guard_is_found_in_this_very_process() {
     let store = TempStore::new();
-    let listener = store.guard("api").unwrap().take_listener().unwrap();
+    let listener = store.guard(&store.api).unwrap().take_listener().unwrap();
     let error = store
-        .request("api")
+        .request(&store.api)
         .timeout(Duration::ZERO)
         .guard()
         .unwrap_err();
@@ -196,17 +196,17 @@ fn a_listener_that_outlived_its_guard_is_found_in_this_very_process() {
 #[test]
 fn an_id_released_while_somebody_waits_for_it_is_assigned_anew() {
     let store = TempStore::new();
-    let guard = store.guard("api").unwrap();
+    let guard = store.guard(&store.api).unwrap();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| store.guard("api").unwrap().port());
+        let waiter = scope.spawn(|| store.guard(&store.api).unwrap().port());
         drop(guard);
         // Whoever comes first, the waiter gets a port that the store knows.
-        match store.release("api") {
+        match store.release(&store.api) {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), ErrorKind::Busy),
         }
         assert_eq!(
-            store.forward_port("api", 0).unwrap(),
+            store.forward_port(&store.api, 0).unwrap(),
             waiter.join().unwrap()
         );
     });
@@ -220,7 +220,7 @@ fn a_release_beside_acquirers_never_gives_two_of_them_the_port() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..50 {
-                    let _guard = store.guard("api").unwrap();
+                    let _guard = store.guard(&store.api).unwrap();
                     let alone = inside.try_lock();
                     assert!(alone.is_ok(), "two hold `api` at once");
                 }
@@ -228,7 +228,7 @@ fn a_release_beside_acquirers_never_gives_two_of_them_the_port() {
         }
         scope.spawn(|| {
             for _ in 0..100 {
-                match store.release("api") {
+                match store.release(&store.api) {
                     Ok(_) => {}
                     Err(error) => assert_eq!(error.kind(), ErrorKind::Busy),
                 }

@@ -53,7 +53,7 @@ fn a_folder_that_is_not_there_is_made_private() {
     let store = TempStore::new();
     let folder = store.folder().join("a/b");
     let nested = PortFor::open(folder.join("ports.json")).unwrap();
-    nested.guard("api").unwrap();
+    drop(nested.guard("api").unwrap());
     for made in [&folder, &folder.join("ports.json.leases")] {
         assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o700);
     }
@@ -250,13 +250,13 @@ fn a_folder_that_a_group_shares_gives_the_group_its_files() {
 #[test]
 fn a_known_id_needs_neither_the_lock_of_the_store_nor_a_write() {
     let store = TempStore::new();
-    store.guard("api").unwrap();
+    drop(store.guard("api").unwrap());
     let before = fs::metadata(store.path()).unwrap();
     let lock = fs::File::open(store.folder().join("ports.json.lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     for ports in [&*store, &store.reopened()] {
         let request = ports.request("api").timeout(std::time::Duration::ZERO);
-        request.guard().unwrap();
+        drop(request.guard().unwrap());
         ports.forward_port("api", 8000).unwrap();
     }
     let after = fs::metadata(store.path()).unwrap();

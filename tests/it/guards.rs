@@ -12,8 +12,8 @@ use crate::support::{HttpServer, TempStore};
 #[test]
 fn a_guard_holds_its_port() {
     let store = TempStore::new();
-    let guard = store.guard("api").unwrap();
-    assert_eq!(guard.id(), "api");
+    let guard = store.guard(&store.api).unwrap();
+    assert_eq!(guard.id(), store.api);
     assert_eq!(guard.addr(), (Ipv4Addr::LOCALHOST, guard.port()).into());
     let denied = TcpListener::bind(guard.addr()).unwrap_err();
     assert_eq!(denied.kind(), std::io::ErrorKind::AddrInUse);
@@ -22,32 +22,26 @@ fn a_guard_holds_its_port() {
 #[test]
 fn a_dropped_guard_frees_port_and_lease() {
     let store = TempStore::new();
-    let guard = store.guard("api").unwrap();
+    let guard = store.guard(&store.api).unwrap();
     let addr = guard.addr();
     drop(guard);
     drop(TcpListener::bind(addr).unwrap());
-    store
-        .request("api")
-        .timeout(Duration::ZERO)
-        .guard()
-        .unwrap();
+    let again = store.request(&store.api).timeout(Duration::ZERO);
+    drop(again.guard().unwrap());
 }
 
 #[test]
 fn a_released_guard_frees_port_and_lease() {
     let store = TempStore::new();
-    store.guard("api").unwrap().release().unwrap();
-    store
-        .request("api")
-        .timeout(Duration::ZERO)
-        .guard()
-        .unwrap();
+    store.guard(&store.api).unwrap().release().unwrap();
+    let again = store.request(&store.api).timeout(Duration::ZERO);
+    drop(again.guard().unwrap());
 }
 
 #[test]
 fn a_taken_listener_serves_whoever_connected_before() {
     let store = TempStore::new();
-    let mut guard = store.guard("api").unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
     let mut early = TcpStream::connect(guard.addr()).unwrap();
     let listener = guard.take_listener().unwrap();
     let (mut served, _) = listener.accept().unwrap();
@@ -61,7 +55,7 @@ fn a_taken_listener_serves_whoever_connected_before() {
 #[test]
 fn a_taken_listener_serves_http() {
     let store = TempStore::new();
-    let mut guard = store.guard("api").unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
     let server = HttpServer::on(guard.take_listener().unwrap(), "it is me");
     assert_eq!(server.get(), "it is me");
 }
@@ -72,7 +66,7 @@ fn a_port_just_served_is_held_again_at_once() {
     let store = TempStore::new();
     for _ in 0..3 {
         let mut guard = store
-            .request("api")
+            .request(&store.api)
             .timeout(Duration::ZERO)
             .guard()
             .unwrap();
@@ -86,7 +80,7 @@ fn a_port_just_served_is_held_again_at_once() {
 #[test]
 fn a_vacated_port_refuses_until_a_server_binds_it() {
     let store = TempStore::new();
-    let mut guard = store.guard("api").unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
     let addr = guard.vacate().unwrap();
     let refused = TcpStream::connect(addr).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -99,7 +93,7 @@ fn a_vacated_port_refuses_until_a_server_binds_it() {
 fn a_vacated_port_stays_bound() {
     use socket2::{Domain, Socket, Type};
     let store = TempStore::new();
-    let mut guard = store.guard("api").unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
     let addr = guard.vacate().unwrap();
     let rival = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let denied = rival.bind(&addr.into()).unwrap_err();
@@ -109,7 +103,7 @@ fn a_vacated_port_stays_bound() {
 #[test]
 fn a_port_outlives_its_servers() {
     let store = TempStore::new();
-    let mut guard = store.guard("api").unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
     let port = guard.port();
     for turn in 0..10 {
         let server = if turn % 2 == 0 {
@@ -127,7 +121,7 @@ fn a_port_outlives_its_servers() {
 #[test]
 fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     let store = TempStore::new();
-    let mut guard = store.guard("api").unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
     let listener = guard.take_listener().unwrap();
     expect(guard.take_listener(), "listener was already taken");
     expect(guard.vacate(), "listener was already taken");
@@ -151,7 +145,7 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
         assert_eq!(error.kind(), ErrorKind::Handoff);
         let message = error.to_string();
         assert!(
-            message.contains(state) && message.contains("`api`"),
+            message.contains(state) && message.contains("`api "),
             "{message}"
         );
     }
@@ -160,27 +154,27 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
 #[test]
 fn the_thread_that_holds_a_port_cannot_wait_for_it() {
     let store = TempStore::new();
-    let _guard = store.guard("api").unwrap();
+    let _guard = store.guard(&store.api).unwrap();
     // With the default timeout of a minute: the error comes at once, or the test is seen to hang.
     for error in [
-        store.guard("api").unwrap_err(),
-        store.reopened().guard("api").unwrap_err(),
-        store.guards(["db", "api"]).unwrap_err(),
+        store.guard(&store.api).unwrap_err(),
+        store.reopened().guard(&store.api).unwrap_err(),
+        store.guards(["db", &store.api]).unwrap_err(),
         store.guards(["db", "db"]).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
     }
     // What it got before the error, it has let go.
-    store.request("db").timeout(Duration::ZERO).guard().unwrap();
+    drop(store.request("db").timeout(Duration::ZERO).guard().unwrap());
 }
 
 #[test]
 fn another_thread_gets_the_port_afterwards() {
     let store = TempStore::new();
-    let guard = store.guard("api").unwrap();
+    let guard = store.guard(&store.api).unwrap();
     let port = guard.port();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| store.guard("api").unwrap().port());
+        let waiter = scope.spawn(|| store.guard(&store.api).unwrap().port());
         drop(guard);
         assert_eq!(waiter.join().unwrap(), port);
     });
@@ -239,12 +233,16 @@ fn a_guard_can_hold_at_another_address() {
 #[test]
 fn a_port_that_a_stranger_has_can_be_left_to_them() {
     let store = TempStore::new();
-    let port = store.forward_port("api", 0).unwrap();
+    let port = store.forward_port(&store.api, 0).unwrap();
     let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let guard = store.request("api").on_busy(OnBusy::Move).guard().unwrap();
+    let guard = store
+        .request(&store.api)
+        .on_busy(OnBusy::Move)
+        .guard()
+        .unwrap();
     assert_ne!(guard.port(), port);
     assert_eq!(
-        store.reopened().forward_port("api", 0).unwrap(),
+        store.reopened().forward_port(&store.api, 0).unwrap(),
         guard.port()
     );
     drop(stranger);

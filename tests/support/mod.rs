@@ -14,13 +14,16 @@ use tempfile::TempDir;
 pub struct TempStore {
     folder: TempDir,
     ports: PortFor,
+    /// An id that no other test has, and so a port that hardly any other is given.
+    pub api: String,
 }
 
 impl TempStore {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = PortFor::open(folder.path().join("ports.json")).unwrap();
-        Self { folder, ports }
+        let api = format!("api {}", folder.path().display());
+        Self { folder, ports, api }
     }
 
     /// A store whose file has this text.
