@@ -280,9 +280,9 @@ fn a_store_that_vanished_is_made_again() {
     let store = TempStore::new();
     let folder = store.folder().join("folder");
     let ports = PortFor::open(folder.join("ports.json")).unwrap();
-    let port = ports.guard("api").unwrap().port();
+    let port = ports.guard(&store.api).unwrap().port();
     fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(ports.guard("api").unwrap().port(), port);
+    assert_eq!(ports.guard(&store.api).unwrap().port(), port);
 }
 
 fn make_fifo(path: &Path) {
