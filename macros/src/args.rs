@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Token};
+use syn::{Error, Expr, Token};
 
 /// The arguments, in the order they were written.
 #[derive(Default)]
@@ -36,7 +36,10 @@ impl Parse for Arg {
         if input.peek(Ident::peek_any) {
             if input.peek2(Token![=]) && !input.peek2(Token![==]) {
                 let name = input.call(Ident::parse_any)?;
-                input.parse::<Token![=]>()?;
+                let equals = input.parse::<Token![=]>()?;
+                if input.is_empty() || input.peek(Token![,]) {
+                    return Err(Error::new_spanned(equals, "the value is missing"));
+                }
                 return Ok(Self::Value(name, input.parse()?));
             }
             let ahead = input.fork();
