@@ -97,13 +97,20 @@ impl Wanted {
 #[must_use]
 #[track_caller]
 pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
-    acquired(try_guards(wanted))
+    acquired(try_guards(&wanted))
 }
 
 /// [`guards`] for an async test; [`acquired`] panics for it, as a future has no caller to point at.
+///
+/// # Errors
+///
+/// What a guard's acquisition gives.
+#[expect(
+    clippy::unused_async,
+    reason = "a wait may leave the runtime's thread one day"
+)]
 pub async fn guards_async<const N: usize>(wanted: [Wanted; N]) -> Result<[Slot; N], Error> {
-    // The place to leave a runtime's thread before a wait.
-    std::future::ready(try_guards(wanted)).await
+    try_guards(&wanted)
 }
 
 /// The second half of [`guards_async`].
@@ -126,7 +133,7 @@ pub fn param<'slot, T: FromGuard<'slot>>(slot: &'slot mut Slot) -> T {
     }
 }
 
-fn try_guards<const N: usize>(wanted: [Wanted; N]) -> Result<[Slot; N], Error> {
+fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> {
     let port_for = PortFor::shared()?;
     let requests = wanted.iter().map(|wanted| {
         let mut request = port_for.request(&wanted.id);

@@ -2,7 +2,9 @@
 
 use port_for::{PortGuard, port_for};
 use rstest::rstest;
+use std::env;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 
 #[port_for("attribute/one")]
 fn one(mut api: PortGuard) {
@@ -59,4 +61,30 @@ fn marked(
 ) -> Result<(), port_for::Error> {
     assert_eq!(db.id(), "attribute/marked");
     Ok(())
+}
+
+#[port_for(id = String::from("-invalid"))]
+#[ignore = "run by `a_failure_points_at_the_test`"]
+fn fails(_: PortGuard) {}
+
+#[port_for(id = String::from("-invalid"))]
+#[tokio::test]
+#[ignore = "run by `a_failure_points_at_the_test`"]
+async fn fails_async(_: PortGuard) {}
+
+#[test]
+fn a_failure_points_at_the_test() {
+    for (name, line) in [("fails", line!() - 11), ("fails_async", line!() - 7)] {
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--ignored", "--exact", name, "--nocapture"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success());
+        assert!(
+            stderr.contains(&format!("{}:{line}:", file!())),
+            "{line}: {stderr}"
+        );
+        assert!(stderr.contains("-invalid"), "{stderr}");
+    }
 }

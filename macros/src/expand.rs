@@ -35,12 +35,17 @@ fn expand(test: TestFn) -> TokenStream {
 
     // Unseen by the body, and by every other macro.
     let local = |name: &str, i: usize| format_ident!("{name}{i}", span = Span::mixed_site());
-    let slots: Vec<Ident> = (0..ports.len()).map(|i| local("port_for_slot_", i)).collect();
+    let slots: Vec<Ident> = (0..ports.len())
+        .map(|i| local("port_for_slot_", i))
+        .collect();
     let types = ports.iter().map(|port| &port.ty);
     let bindings = ports.iter().enumerate().map(|(i, port)| {
         let Port { mutability, .. } = port;
         // `_` would leave the value where it is, to be dropped in another order than a parameter.
-        let ident = port.ident.clone().unwrap_or_else(|| local("_port_for_unnamed_", i));
+        let ident = port
+            .ident
+            .clone()
+            .unwrap_or_else(|| local("_port_for_unnamed_", i));
         quote!(#mutability #ident)
     });
 

@@ -4,6 +4,8 @@ mod args;
 mod expand;
 mod options;
 mod test_fn;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 

@@ -170,11 +170,11 @@ fn check_kind(function: &Function, add_test: bool, errors: &mut Errors) {
         errors.on(unsafety, "a test function cannot be `unsafe`");
     }
     if let Some(abi) = &sig.abi {
-        errors.on(&abi, "a test function cannot be `extern`");
+        errors.on(abi, "a test function cannot be `extern`");
     }
     if let Some(receiver) = sig.receiver() {
         errors.on(
-            &receiver,
+            receiver,
             "a test function has no `self`; move it out of the `impl`",
         );
     }
@@ -301,7 +301,7 @@ fn parameter_options(param: &PatType, errors: &mut Errors) -> Option<Options> {
         } else {
             "next to `#[port]` no other attribute has a meaning: the parameter leaves the signature"
         };
-        errors.on(&other, message);
+        errors.on(other, message);
     }
     let args = match &attr.meta {
         Meta::Path(_) => Ok(Args::default()),
@@ -428,7 +428,7 @@ impl Port {
             }
             Pat::Wild(_) => (None, None),
             other => {
-                errors.on(&other, "a port's parameter is a name, `mut` name or `_`");
+                errors.on(other, "a port's parameter is a name, `mut` name or `_`");
                 (None, None)
             }
         };
@@ -456,7 +456,7 @@ fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
             let value = id.value();
             if ids.contains(&value) {
                 errors.on(
-                    &id,
+                    id,
                     format_args!("the id `{value}` is there twice, but a port has one holder"),
                 );
             }
