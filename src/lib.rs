@@ -9,6 +9,7 @@ pub mod ports;
 mod stub;
 
 pub use param::FromGuard;
+#[doc = include_str!("attribute.md")]
 pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use stub::{Error, OnBusy, PortFor, PortGuard, Request};

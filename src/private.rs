@@ -96,6 +96,10 @@ impl Wanted {
 /// With the error's message, at the caller: the line of the attribute.
 #[must_use]
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the expansion is the same for `guards_async`"
+)]
 pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
     acquired(try_guards(&wanted))
 }

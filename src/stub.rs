@@ -126,7 +126,7 @@ impl Request<'_> {
 }
 
 /// The contract with the attribute: all of `requests`, or none.
-pub fn acquire(requests: Vec<Request<'_>>) -> Result<Vec<PortGuard>, Error> {
+pub(crate) fn acquire(requests: Vec<Request<'_>>) -> Result<Vec<PortGuard>, Error> {
     requests.into_iter().map(Request::guard).collect()
 }
 

@@ -60,7 +60,7 @@ fn marked(
     #[port("attribute/marked", default = 5432)] db: PortGuard,
 ) -> Result<(), port_for::Error> {
     assert_eq!(db.id(), "attribute/marked");
-    Ok(())
+    port_for::PortFor::shared().map(drop)
 }
 
 #[port_for(id = String::from("-invalid"))]

@@ -388,7 +388,11 @@ fn ports(value: &Expr, example: &str) -> syn::Result<LitStr> {
             format_args!("`ports` is a list in quotes, as in `{example}`"),
         );
     };
-    let number = |text: &str| text.trim().parse().ok().filter(|port: &u16| *port > 0);
+    let number = |text: &str| {
+        let digits =
+            Some(text.trim()).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits?.parse().ok().filter(|port: &u16| *port > 0)
+    };
     for item in literal.value().split(',') {
         let (first, last) = item.split_once('-').unwrap_or((item, item));
         let reason = match (number(first), number(last)) {

@@ -1,5 +1,8 @@
 //! Expansions, as text. After a wanted change, `UPDATE_EXPECT=1 cargo test -p port-for-macros` writes them anew.
 
+// `UPDATE_EXPECT` counts them so.
+#![allow(clippy::needless_raw_string_hashes)]
+
 use crate::expand::port_for;
 use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
