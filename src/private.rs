@@ -1,8 +1,8 @@
 //! What the attribute's expansion calls. Not for people: it changes with the macro crate, which is pinned for that.
 
+use crate::acquire;
 use crate::param::{FromGuard, Slot};
-use crate::stub::acquire;
-use crate::{Error, PortFor, PortGuard, PortSet};
+use crate::{Error, PortFor, PortSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::thread;
@@ -139,7 +139,7 @@ pub fn param<'slot, T: FromGuard<'slot>>(slot: &'slot mut Slot) -> T {
 
 fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> {
     let port_for = PortFor::shared()?;
-    let requests = wanted.iter().map(|wanted| {
+    let requests = wanted.each_ref().map(|wanted| {
         let mut request = port_for.request(&wanted.id);
         request = match wanted.number {
             None => request,
@@ -147,7 +147,7 @@ fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> 
             Some(Number::Exact(port)) => request.exact_port(port),
         };
         if let Some(ports) = wanted.ports {
-            request = request.ports(ports.parse::<PortSet>()?);
+            request = request.ports(ports.parse::<PortSet>().expect("the macro has checked it"));
         }
         if let Some(host) = wanted.host {
             let host: IpAddr = host.parse().expect("the macro has checked it");
@@ -159,14 +159,9 @@ fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> 
         if let Some(on_busy) = wanted.on_busy {
             request = request.on_busy(on_busy);
         }
-        if wanted.udp {
-            request = request.udp();
-        }
-        Ok(request)
+        request
     });
-    let guards: Vec<PortGuard> = acquire(requests.collect::<Result<_, Error>>()?)?;
-    let slots: Vec<Slot> = guards.into_iter().map(Slot::new).collect();
-    Ok(slots.try_into().expect("one guard for each request"))
+    Ok(acquire::guards(port_for, &requests)?.map(Slot::new))
 }
 
 /// The id of a parameter that was not given one: `crate::path::to::test::parameter`.

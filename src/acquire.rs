@@ -1,0 +1,389 @@
+//! The whole story, from ids to guards.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::error::{Cause, Error, Seconds};
+use crate::files;
+use crate::guard::PortGuard;
+use crate::holder::Holder;
+use crate::lease::Lease;
+use crate::occupant::Occupants;
+use crate::port_for::PortFor;
+use crate::ports::{self, PortSet};
+use crate::request::{OnBusy, Request, Wish};
+use crate::socket::{self, Hold};
+use crate::store::{Snapshot, Store, Transaction};
+use crate::wait::Wait;
+
+/// How long a wait may last before it is said on stderr who is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The first port that needs no privileges to bind.
+const UNPRIVILEGED: u16 = 1024;
+
+/// Makes all the requested ports yours, or none.
+pub(crate) fn guards<const N: usize>(
+    port_for: &PortFor,
+    requests: &[Request<'_>; N],
+) -> Result<[PortGuard; N], Error> {
+    let limit = requests.iter().map(Request::limit).max();
+    let mut wait = Wait::new(limit.unwrap_or_default());
+    let guards = loop {
+        // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
+        let ports = assign(port_for, requests, wait.left())?;
+        // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
+        let mut order: Vec<usize> = (0..N).collect();
+        order.sort_by_key(|&nth| ports[nth]);
+        let mut leases = Vec::with_capacity(N);
+        for &nth in &order {
+            leases.push((nth, lease(&requests[nth], ports[nth], &mut wait)?));
+        }
+        // 3. Meanwhile an id may have been released, or moved.
+        if !still_assigned(port_for, requests, &ports)? {
+            continue;
+        }
+        // 4. Held.
+        if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait)? {
+            break guards;
+        }
+    };
+    Ok(guards
+        .try_into()
+        .expect("there is one guard for each request"))
+}
+
+/// The ports of the requested ids: remembered, or assigned now, all in one write.
+pub(crate) fn assign(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    limit: Duration,
+) -> Result<Vec<u16>, Error> {
+    let store = port_for.store();
+    let keys = requests
+        .iter()
+        .map(|request| port_for.key(request.id))
+        .collect::<Result<Vec<_>, _>>()?;
+    for (nth, request) in requests.iter().enumerate() {
+        if requests[..nth].iter().any(|other| other.id == request.id) {
+            let id = request.id.to_owned();
+            return Err(Cause::Twice { id }.into());
+        }
+    }
+    if let Some(ports) = remembered(store, &*store.snapshot()?, requests, &keys)? {
+        return Ok(ports);
+    }
+    let mut change = store.begin(limit)?;
+    for (request, key) in requests.iter().zip(&keys) {
+        if change.snapshot().port_of(key).is_none() {
+            let port = choose(port_for, &change, request, key)?;
+            change.assign(key, port);
+        }
+    }
+    let ports = remembered(store, change.snapshot(), requests, &keys)?;
+    change.commit()?;
+    Ok(ports.expect("every id has a port by now"))
+}
+
+/// The ports of the ids, if the store knows all of them.
+fn remembered(
+    store: &Store,
+    snapshot: &Snapshot,
+    requests: &[Request<'_>],
+    keys: &[String],
+) -> Result<Option<Vec<u16>>, Error> {
+    let mut ports = Vec::with_capacity(keys.len());
+    for (request, key) in requests.iter().zip(keys) {
+        let port = snapshot.port_of(key);
+        if let Wish::Exact(wanted) = request.wish {
+            check_exact(store, snapshot, key, wanted, port)?;
+        }
+        ports.extend(port);
+    }
+    Ok((ports.len() == keys.len()).then_some(ports))
+}
+
+/// An exact port conflicts with another one of the same id, and with another id that has it.
+fn check_exact(
+    store: &Store,
+    snapshot: &Snapshot,
+    key: &str,
+    wanted: u16,
+    port: Option<u16>,
+) -> Result<(), Error> {
+    let (id, store) = (key.to_owned(), store.path().to_owned());
+    match (port, snapshot.id_of(wanted)) {
+        _ if wanted == 0 => Err(Cause::NotAPort { id }.into()),
+        (Some(has), _) if has != wanted => Err(Cause::HasOtherPort {
+            id,
+            wanted,
+            has,
+            store,
+        }
+        .into()),
+        (None, Some(other)) => Err(Cause::PortOfOther {
+            id,
+            wanted,
+            other: other.to_owned(),
+            store,
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// A port for an id that has none: the one that was wished for, or the first of the id's own order that is in the
+/// pool and nobody's. The store's lock is held.
+fn choose(
+    port_for: &PortFor,
+    change: &Transaction<'_>,
+    request: &Request<'_>,
+    key: &str,
+) -> Result<u16, Error> {
+    if let Wish::Exact(port) = request.wish {
+        return Ok(port);
+    }
+    let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
+    let leases = port_for.store().leases();
+    let (mut held, mut taken) = (0, 0);
+    let mut is_free = |port| -> Result<bool, Error> {
+        if leases.holder(port, change.access())?.is_some() {
+            held += 1;
+            return Ok(false);
+        }
+        let free = socket::can_be_bound(port)
+            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))?;
+        taken += usize::from(!free);
+        Ok(free)
+    };
+    if let Wish::Default(port) = request.wish
+        && port >= UNPRIVILEGED
+        && !assigned.contains(port)
+        && is_free(port)?
+    {
+        return Ok(port);
+    }
+    let pool = request.ports.clone();
+    let pool = pool.or_else(|| port_for.config().pool.clone());
+    let pool = pool.unwrap_or_else(ports::pool);
+    for port in ports::walk(key) {
+        if pool.contains(port) && !assigned.contains(port) && is_free(port)? {
+            return Ok(port);
+        }
+    }
+    Err(Cause::Exhausted {
+        id: request.id.to_owned(),
+        considered: pool.len(),
+        assigned: pool.intersection(&assigned).len(),
+        held,
+        taken,
+        store: port_for.store().path().to_owned(),
+    }
+    .into())
+}
+
+/// The lease of the port, waited for if somebody has it.
+fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Error> {
+    let store = request.port_for.store();
+    let leases = store.leases();
+    // An assignment was just read from the folder: it is there.
+    let Some(access) = store.access()? else {
+        return Err(files::failed(
+            "find the folder",
+            store.path(),
+            io::ErrorKind::NotFound.into(),
+        ));
+    };
+    let mut told = false;
+    loop {
+        if let Some(lease) = leases.try_take(port, access)? {
+            return Ok(lease);
+        }
+        let id = request.id;
+        if leases.is_held_by_this_thread(port) {
+            let id = id.to_owned();
+            return Err(Cause::Deadlock { id, port }.into());
+        }
+        if !told && wait.elapsed() >= PATIENCE {
+            // Who held it a moment ago may have let go by now: then there is nobody to name.
+            if let Some(holder) = leases.holder(port, access)? {
+                say(&format!("`{id}` (port {port}) is held by {holder}"), wait);
+                told = true;
+            }
+        }
+        if !wait.pause() {
+            return Err(Cause::Busy {
+                id: id.to_owned(),
+                port,
+                holder: Holder::read(&leases.path(port)),
+                waited: wait.elapsed(),
+                lease: leases.path(port),
+            }
+            .into());
+        }
+    }
+}
+
+fn still_assigned(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    ports: &[u16],
+) -> Result<bool, Error> {
+    let snapshot = port_for.store().snapshot()?;
+    for (request, &port) in requests.iter().zip(ports) {
+        if snapshot.port_of(&port_for.key(request.id)?) != Some(port) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Guards in the order of the requests; none when an id was moved to another port, and all has to begin again.
+fn hold_all(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    ports: &[u16],
+    mut leases: Vec<(usize, Lease)>,
+    wait: &mut Wait,
+) -> Result<Option<Vec<PortGuard>>, Error> {
+    leases.sort_by_key(|&(nth, _)| nth);
+    let mut guards = Vec::with_capacity(requests.len());
+    for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
+        let addr = SocketAddr::new(request.host, port);
+        let Some(hold) = hold(port_for, request, addr, wait)? else {
+            return Ok(None);
+        };
+        guards.push(PortGuard::new(request.id.to_owned(), addr, hold, lease));
+    }
+    Ok(Some(guards))
+}
+
+/// The listening socket, waited for if somebody listens there without a lease; none when the id was moved instead.
+fn hold(
+    port_for: &PortFor,
+    request: &Request<'_>,
+    addr: SocketAddr,
+    wait: &mut Wait,
+) -> Result<Option<Hold>, Error> {
+    let (id, port) = (request.id, addr.port());
+    let mut told = false;
+    loop {
+        let error = match Hold::listen(addr) {
+            Ok(hold) => return Ok(Some(hold)),
+            Err(error) if socket::is_taken(&error) => error,
+            Err(error) => return Err(refused(id, addr, error)),
+        };
+        if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
+            move_away(port_for, request, port, wait.left())?;
+            return Ok(None);
+        }
+        if !told && wait.elapsed() >= PATIENCE {
+            let occupants = Occupants::of(port);
+            say(
+                &format!("`{id}` has port {port}, but {occupants} listens there"),
+                wait,
+            );
+            told = true;
+        }
+        if !wait.pause() {
+            return Err(Cause::Occupied {
+                id: id.to_owned(),
+                port,
+                occupants: Occupants::of(port),
+                waited: wait.elapsed(),
+                source: error,
+            }
+            .into());
+        }
+    }
+}
+
+/// Assigns another port to an id whose lease we have and whose port a stranger has.
+fn move_away(
+    port_for: &PortFor,
+    request: &Request<'_>,
+    port: u16,
+    limit: Duration,
+) -> Result<(), Error> {
+    let key = port_for.key(request.id)?;
+    let mut change = port_for.store().begin(limit)?;
+    if change.snapshot().port_of(&key) == Some(port) {
+        // Still among the assigned, and occupied: it will not be chosen again.
+        let other = choose(port_for, &change, request, &key)?;
+        change.assign(&key, other);
+        change.commit()?;
+        let id = request.id;
+        let occupants = Occupants::of(port);
+        tell(&format!(
+            "{occupants} listens on port {port}: `{id}` has port {other} from now on"
+        ));
+    }
+    Ok(())
+}
+
+/// A guard for `first` or the next port that is free, without an id and an assignment.
+pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard, Error> {
+    // No id has this name, for none may begin so.
+    const NAME: &str = "-";
+    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    // Under the store's lock: nobody assigns a port that we are about to take.
+    let change = port_for.store().begin(port_for.config().timeout)?;
+    let is_free = |port| {
+        socket::can_be_bound(port)
+            .map_err(|source| refused(NAME, SocketAddr::new(LOCALHOST, port), source))
+    };
+    for port in first.max(1)..=u16::MAX {
+        if change.snapshot().id_of(port).is_some() || !is_free(port)? {
+            continue;
+        }
+        let Some(lease) = port_for.store().leases().try_take(port, change.access())? else {
+            continue;
+        };
+        let addr = SocketAddr::new(LOCALHOST, port);
+        match Hold::listen(addr) {
+            Ok(hold) => return Ok(PortGuard::new(NAME.to_owned(), addr, hold, lease)),
+            Err(error) if socket::is_taken(&error) => {}
+            Err(error) => return Err(refused(NAME, addr, error)),
+        }
+    }
+    Err(Cause::NoneAbove { first }.into())
+}
+
+impl Request<'_> {
+    fn limit(&self) -> Duration {
+        match self.on_busy {
+            OnBusy::Fail => Wait::GLANCE.min(self.timeout),
+            OnBusy::Wait | OnBusy::Move => self.timeout,
+        }
+    }
+}
+
+fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
+    let advice = match source.kind() {
+        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: use another port",
+        io::ErrorKind::AddrNotAvailable => {
+            "no network interface has this address: use another host"
+        }
+        _ => "this is not about who has the port",
+    };
+    Cause::Bind {
+        id: id.to_owned(),
+        addr,
+        source,
+        advice,
+    }
+    .into()
+}
+
+fn say(what: &str, wait: &Wait) {
+    let (waited, limit) = (Seconds(wait.elapsed()), Seconds(wait.limit()));
+    tell(&format!(
+        "{what}; waiting for it since {waited} ago, up to {limit} (`PORT_FOR_TIMEOUT`)"
+    ));
+}
+
+fn tell(message: &str) {
+    // Not `eprintln!`, which a test's output capture would keep back until the wait is over. A closed stderr is no
+    // reason to fail.
+    let _ = writeln!(io::stderr(), "port-for: {message}");
+}

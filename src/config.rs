@@ -1,0 +1,233 @@
+//! Every environment variable, read and checked here.
+//!
+//! `HOME`, `XDG_STATE_HOME` and their like on other platforms are read by `etcetera` and the standard library.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use etcetera::BaseStrategy;
+
+use crate::error::{Cause, Error};
+use crate::files;
+use crate::id::{MAX_NAMESPACE, broken_rule};
+use crate::ports::PortSet;
+
+/// What the environment says.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// `PORT_FOR_STORE`: the store's file, instead of the per-user one.
+    pub(crate) store: Option<PathBuf>,
+    /// `PORT_FOR_NAMESPACE`: put before every id.
+    pub(crate) namespace: Option<String>,
+    /// `PORT_FOR_TIMEOUT`: how long to wait for a port that somebody else has.
+    pub(crate) timeout: Duration,
+    /// `PORT_FOR_POOL`: the ports to assign from, instead of the good ones.
+    pub(crate) pool: Option<PortSet>,
+}
+
+impl Config {
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) for a variable whose value cannot be used.
+    pub(crate) fn from_env() -> Result<Self, Error> {
+        // The one place that asks; see clippy.toml.
+        #[expect(clippy::disallowed_methods)]
+        Self::read(|variable| env::var_os(variable))
+    }
+
+    fn read(get: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let text = |variable, valid| match get(variable).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) => Ok(Some(text)),
+            Some(Err(bytes)) => {
+                let value = bytes.to_string_lossy().into_owned();
+                Err(invalid(variable, value, valid, "it is not UTF-8"))
+            }
+        };
+        Ok(Self {
+            store: get("PORT_FOR_STORE").map(store).transpose()?,
+            namespace: text("PORT_FOR_NAMESPACE", NAMESPACE)?
+                .map(namespace)
+                .transpose()?
+                .flatten(),
+            timeout: text("PORT_FOR_TIMEOUT", TIMEOUT)?
+                .map(timeout)
+                .transpose()?
+                .unwrap_or(Self::TIMEOUT),
+            pool: text("PORT_FOR_POOL", POOL)?.map(pool).transpose()?,
+        })
+    }
+}
+
+const STORE: &str = "a path of a file";
+const NAMESPACE: &str =
+    "a name of at most 4096 bytes without control characters, and not starting with `-`";
+const TIMEOUT: &str = "a number of seconds, such as 60 or 0.5";
+const POOL: &str = "a list of ports and ranges of ports, such as 20000-24999,30000";
+
+fn invalid(variable: &'static str, value: String, valid: &'static str, detail: &str) -> Error {
+    let detail = if detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {detail}")
+    };
+    Cause::Config {
+        variable,
+        value,
+        valid,
+        detail,
+    }
+    .into()
+}
+
+fn store(value: OsString) -> Result<PathBuf, Error> {
+    let wrong = |value: OsString| {
+        let value = value.to_string_lossy().into_owned();
+        invalid("PORT_FOR_STORE", value, STORE, "")
+    };
+    // A path that ends in `/` or `..` names a folder.
+    if Path::new(&value).file_name().is_none() || value.to_string_lossy().ends_with(['/', '\\']) {
+        return Err(wrong(value));
+    }
+    Ok(PathBuf::from(value))
+}
+
+/// An empty namespace is none: the way to switch off one that `.cargo/config.toml` sets.
+fn namespace(value: String) -> Result<Option<String>, Error> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    match broken_rule(&value, MAX_NAMESPACE) {
+        None => Ok(Some(value)),
+        Some(rule) => Err(invalid("PORT_FOR_NAMESPACE", value, NAMESPACE, rule)),
+    }
+}
+
+fn timeout(value: String) -> Result<Duration, Error> {
+    value
+        .trim()
+        .parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| invalid("PORT_FOR_TIMEOUT", value, TIMEOUT, ""))
+}
+
+fn pool(value: String) -> Result<PortSet, Error> {
+    value
+        .parse()
+        .map_err(|error| invalid("PORT_FOR_POOL", value, POOL, &format!("{error}")))
+}
+
+/// The per-user store: `ports.json` in the platform's state folder for `port-for`, or, where there is no home to keep
+/// it in (a CI sandbox), in a private folder among the temporary files.
+///
+/// # Errors
+///
+/// When neither can be used.
+pub(crate) fn default_store() -> Result<PathBuf, Error> {
+    let folder = match state_folder() {
+        Some(folder) => folder,
+        None => temporary_folder()?,
+    };
+    Ok(folder.join("ports.json"))
+}
+
+/// The state folder, if it is there or can be made.
+fn state_folder() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    // Windows has no state folder of its own; caches are what stays on the machine there, as state should.
+    let state = strategy.state_dir().unwrap_or_else(|| strategy.cache_dir());
+    let folder = state.join("port-for");
+    // What is there is used, and if it cannot be, that is an error rather than a reason to go elsewhere.
+    if folder.symlink_metadata().is_ok() {
+        return Some(folder);
+    }
+    // `/nonexistent` as a home must not be made by root, and a store made by root in somebody's home would lock them
+    // out of it. A state folder outside of the home was chosen on purpose.
+    let home = strategy.home_dir();
+    let usable = if state.starts_with(home) {
+        fs::metadata(home).is_ok_and(|found| found.is_dir() && files::is_own(&found))
+    } else {
+        true
+    };
+    (usable && files::make_folder(&folder).is_ok()).then_some(folder)
+}
+
+fn temporary_folder() -> Result<PathBuf, Error> {
+    let folder = env::temp_dir().join(format!("port-for{}", files::user_suffix()));
+    match files::make_private_folder(&folder) {
+        Ok(Ok(())) => Ok(folder),
+        Ok(Err(why)) => Err(Cause::Untrusted { path: folder, why }.into()),
+        Err(error) => Err(files::failed("make the folder", &folder, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn read(variable: &str, value: &str) -> Result<Config, Error> {
+        Config::read(|asked| (asked == variable).then(|| value.into()))
+    }
+
+    #[test]
+    fn nothing_set_is_the_defaults() {
+        let config = Config::read(|_| None).unwrap();
+        assert_eq!(config.timeout, Duration::from_secs(60));
+        assert!(config.store.is_none() && config.namespace.is_none() && config.pool.is_none());
+    }
+
+    #[test]
+    fn good_values_are_taken() {
+        let store = read("PORT_FOR_STORE", "/a/b.json").unwrap().store;
+        assert_eq!(store.unwrap(), Path::new("/a/b.json"));
+        let namespace = |value| read("PORT_FOR_NAMESPACE", value).unwrap().namespace;
+        assert_eq!(namespace("/checkout").unwrap(), "/checkout");
+        assert_eq!(namespace(""), None);
+        let timeout = |value| read("PORT_FOR_TIMEOUT", value).unwrap().timeout;
+        assert_eq!(timeout("0"), Duration::ZERO);
+        assert_eq!(timeout("0.25"), Duration::from_millis(250));
+        let pool = read("PORT_FOR_POOL", "20000-24999,30000").unwrap().pool;
+        assert_eq!(pool.unwrap().len(), 5001);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_variable_and_what_is_valid() {
+        let long = "x".repeat(MAX_NAMESPACE + 1);
+        for (variable, value, valid) in [
+            ("PORT_FOR_STORE", "", STORE),
+            ("PORT_FOR_STORE", "/tmp/", STORE),
+            ("PORT_FOR_STORE", "/tmp/..", STORE),
+            ("PORT_FOR_NAMESPACE", "-x", NAMESPACE),
+            ("PORT_FOR_NAMESPACE", "a\nb", NAMESPACE),
+            ("PORT_FOR_NAMESPACE", &long, NAMESPACE),
+            ("PORT_FOR_TIMEOUT", "", TIMEOUT),
+            ("PORT_FOR_TIMEOUT", "soon", TIMEOUT),
+            ("PORT_FOR_TIMEOUT", "-1", TIMEOUT),
+            ("PORT_FOR_TIMEOUT", "inf", TIMEOUT),
+            ("PORT_FOR_POOL", "", POOL),
+            ("PORT_FOR_POOL", "3000-2000", POOL),
+        ] {
+            let error = read(variable, value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{variable}={value:?}");
+            let message = error.to_string();
+            for part in [variable, &format!("{value:?}"), valid] {
+                assert!(message.contains(part), "{message:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_text_is_an_error() {
+        use std::os::unix::ffi::OsStringExt;
+        let get = |asked: &str| (asked == "PORT_FOR_POOL").then(|| OsString::from_vec(vec![0xff]));
+        assert_eq!(Config::read(get).unwrap_err().kind(), ErrorKind::Config);
+    }
+}

@@ -1,0 +1,267 @@
+//! Everything that can go wrong, in one opaque type.
+//!
+//! Each message answers three questions: what was wanted, what stood in the way (who, where), what to do now.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::holder::Holder;
+use crate::occupant::Occupants;
+
+/// Why a port could not be given, handed over, or forgotten.
+///
+/// The message is written for the person who reads a failed test: it names the id and the port, who or what is in the
+/// way, and what to do about it. Code that wants to react matches on [`kind`](Error::kind).
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+/// let error = ports.guard("").unwrap_err();
+/// assert_eq!(error.kind(), port_for::ErrorKind::InvalidId);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+// Boxed, so that `Result<u16, Error>` stays two words.
+pub struct Error(Box<Cause>);
+
+/// What an [`Error`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The id breaks the rule of ids.
+    InvalidId,
+    /// An environment variable has a value that cannot be used.
+    Config,
+    /// The store, its lock or a lease file cannot be read or written, or is not to be trusted.
+    Store,
+    /// The store's text is not what this crate writes. It is left as it is.
+    Corrupt,
+    /// The id has another port than the exact one that was asked for, or that port is another id's.
+    Conflict,
+    /// A live holder has the port and did not let go in time.
+    Busy,
+    /// Somebody without a lease listens on the port.
+    Occupied,
+    /// The operating system refuses to bind the port, and not because somebody else has it.
+    Bind,
+    /// No port is left to assign.
+    Exhausted,
+    /// This thread holds the port already, so waiting for it would never end.
+    Deadlock,
+    /// The guard is in a state that does not allow the call.
+    Handoff,
+    /// The server's process failed.
+    Server,
+}
+
+impl Error {
+    /// What the error is about.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match *self.0 {
+            Cause::InvalidId { .. } => ErrorKind::InvalidId,
+            Cause::Config { .. } => ErrorKind::Config,
+            Cause::Store { .. } | Cause::Untrusted { .. } | Cause::StoreLocked { .. } => {
+                ErrorKind::Store
+            }
+            Cause::Corrupt { .. } => ErrorKind::Corrupt,
+            Cause::HasOtherPort { .. } | Cause::PortOfOther { .. } | Cause::NotAPort { .. } => {
+                ErrorKind::Conflict
+            }
+            Cause::Busy { .. } => ErrorKind::Busy,
+            Cause::Occupied { .. } => ErrorKind::Occupied,
+            Cause::Bind { .. } => ErrorKind::Bind,
+            Cause::Exhausted { .. } | Cause::NoneAbove { .. } => ErrorKind::Exhausted,
+            Cause::Deadlock { .. } | Cause::Twice { .. } => ErrorKind::Deadlock,
+            Cause::Handoff { .. } => ErrorKind::Handoff,
+        }
+    }
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        Self(Box::new(cause))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The message and the kind: `unwrap` in a test prints this form.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{:?}]", self.0, self.kind())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0)
+    }
+}
+
+/// The private side of [`Error`]: one variant a message.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error("{id:?} cannot be an id: {rule}")]
+    InvalidId { id: String, rule: &'static str },
+
+    #[error("the environment variable `{variable}` is {value:?}, which is not {valid}{detail}")]
+    Config {
+        variable: &'static str,
+        value: String,
+        valid: &'static str,
+        /// Empty, or `: ` and where in the value the fault lies.
+        detail: String,
+    },
+
+    #[error(
+        "cannot {action} `{}`: {source}; to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that \
+         you can write", path.display()
+    )]
+    Store {
+        /// A verb and its object, to stand before the path: "read the store".
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+
+    #[error(
+        "will not use `{}`: {why}; set `PORT_FOR_STORE` to a file in a folder of your own", path.display()
+    )]
+    Untrusted { path: PathBuf, why: String },
+
+    #[error(
+        "cannot change the store: its lock `{}` was held for {} by {holder}; end that process, or wait longer with \
+         `PORT_FOR_TIMEOUT` (seconds)", path.display(), Seconds(*waited)
+    )]
+    StoreLocked {
+        path: PathBuf,
+        holder: Holder,
+        waited: Duration,
+    },
+
+    #[error(
+        "the store `{}` is not what this crate writes: {source}; it is left as it is: mend that place by hand, or \
+         move the file away to start with an empty store", path.display()
+    )]
+    Corrupt {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+
+    #[error(
+        "`{id}` cannot have exactly port {wanted}: it has port {has} in `{}`; ask without an exact port, or release \
+         `{id}` first", store.display()
+    )]
+    HasOtherPort {
+        id: String,
+        wanted: u16,
+        has: u16,
+        store: PathBuf,
+    },
+
+    #[error(
+        "`{id}` cannot have exactly port {wanted}: that is the port of `{other}` in `{}`; ask for another port, or \
+         release `{other}` first", store.display()
+    )]
+    PortOfOther {
+        id: String,
+        wanted: u16,
+        other: String,
+        store: PathBuf,
+    },
+
+    #[error(
+        "`{id}` cannot have exactly port 0: it stands for no port; ask for one from 1 to 65535"
+    )]
+    NotAPort { id: String },
+
+    #[error(
+        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; end that process, or wait longer \
+         with `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display()
+    )]
+    Busy {
+        id: String,
+        port: u16,
+        holder: Holder,
+        waited: Duration,
+        lease: PathBuf,
+    },
+
+    #[error(
+        "`{id}` has port {port}, but {occupants} listens there without a lease; waited {}; end it, or release `{id}` \
+         to have another port assigned", Seconds(*waited)
+    )]
+    Occupied {
+        id: String,
+        port: u16,
+        occupants: Occupants,
+        waited: Duration,
+        source: io::Error,
+    },
+
+    #[error("cannot bind {addr} for `{id}`: {source}; {advice}")]
+    Bind {
+        id: String,
+        addr: std::net::SocketAddr,
+        source: io::Error,
+        advice: &'static str,
+    },
+
+    #[error(
+        "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
+         {held} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
+        store.display()
+    )]
+    Exhausted {
+        id: String,
+        considered: usize,
+        assigned: usize,
+        held: usize,
+        taken: usize,
+        store: PathBuf,
+    },
+
+    #[error("no port from {first} to 65535 is free; ask for a lower first port")]
+    NoneAbove { first: u16 },
+
+    #[error("`{id}` is asked for twice in one call, and would wait for itself; ask for it once")]
+    Twice { id: String },
+
+    #[error(
+        "`{id}` (port {port}) is already held by this thread, so waiting for it would never end; drop its guard \
+         first, or use that one"
+    )]
+    Deadlock { id: String, port: u16 },
+
+    #[error("cannot {wanted} for `{id}` (port {port}): {state}; {advice}")]
+    Handoff {
+        /// A verb and its object: "take the listener".
+        wanted: &'static str,
+        id: String,
+        port: u16,
+        /// A sentence about the guard.
+        state: String,
+        advice: &'static str,
+        source: Option<io::Error>,
+    },
+}
+
+/// A duration as people say it: `0.2 s`, `12 s`, `3 min`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            0..10 => write!(f, "{:.1} s", self.0.as_secs_f64()),
+            seconds @ 10..120 => write!(f, "{seconds} s"),
+            seconds @ 120..7200 => write!(f, "{} min", seconds / 60),
+            seconds => write!(f, "{} h", seconds / 3600),
+        }
+    }
+}

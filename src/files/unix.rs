@@ -1,0 +1,200 @@
+//! Owners, modes and file numbers as Unix has them.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
+};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
+
+/// What a store's folder allows: private use, or use by the members of its group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Access {
+    /// The group whose members share the store: the folder's, when the group can write to the folder.
+    group: Option<u32>,
+}
+
+impl Access {
+    const FOR_GROUP: u32 = 0o020;
+    const FOR_ALL: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+
+    /// Reads the folder's owner and mode. A group that can write to it shares the store on purpose; everyone cannot.
+    pub(super) fn of_folder(folder: &Metadata) -> Result<Self, String> {
+        let (mode, owner) = (folder.mode(), folder.uid());
+        if mode & Self::FOR_ALL != 0 && mode & Self::STICKY == 0 {
+            return Err("everyone can write to it and remove what others wrote".to_owned());
+        }
+        let shared = mode & Self::FOR_GROUP != 0 && mode & Self::FOR_ALL == 0;
+        if owner != user() && owner != ROOT && !shared {
+            return Err(format!("it belongs to user {owner}"));
+        }
+        Ok(Self {
+            group: shared.then(|| folder.gid()),
+        })
+    }
+
+    /// Whether a file found in the folder is ours, or of the group that shares it.
+    pub(super) fn allows(self, file: &Metadata) -> Result<(), String> {
+        if file.uid() == user() || self.group == Some(file.gid()) {
+            Ok(())
+        } else {
+            Err(format!("it belongs to user {}", file.uid()))
+        }
+    }
+
+    /// Opens a file that was just made to the group that shares the folder; without one, it stays private.
+    pub(super) fn apply(self, file: &File, found: &Metadata) -> io::Result<()> {
+        let Some(group) = self.group else {
+            return Ok(());
+        };
+        // Two processes can make the same file at once; the one that owns it opens it up.
+        if found.uid() == user() {
+            fchown(file, None, Some(group))?;
+            file.set_permissions(Permissions::from_mode(0o660))?;
+        }
+        Ok(())
+    }
+}
+
+const ROOT: u32 = 0;
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// A link on the way to the folder is fine when we or the system made it (`/tmp` is one on macOS).
+pub(super) fn check_link(link: &Metadata) -> Result<(), String> {
+    if link.uid() == user() || link.uid() == ROOT {
+        Ok(())
+    } else {
+        let owner = link.uid();
+        Err(format!("it is a symbolic link that user {owner} made"))
+    }
+}
+
+/// Options that neither follow a link nor wait for the other end of a FIFO.
+pub(super) fn options() -> OpenOptions {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    options
+}
+
+/// Makes the folder, private, or shared like the one above it.
+pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let above = folder.parent().map(fs::metadata).transpose()?;
+    if let Some(above) = above
+        && let Ok(Access { group: Some(group) }) = Access::of_folder(&above)
+        && fs::metadata(folder)?.uid() == user()
+    {
+        std::os::unix::fs::chown(folder, None, Some(group))?;
+        // The set-group-id bit hands the group on to what is made inside.
+        fs::set_permissions(folder, Permissions::from_mode(0o2770))?;
+    }
+    Ok(())
+}
+
+/// Makes a folder that nobody else can enter, or checks that it is one.
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<Result<(), String>> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder)?;
+    Ok(if !found.is_dir() {
+        Err("it is not a folder".to_owned())
+    } else if found.uid() != user() {
+        Err(format!("it belongs to user {}", found.uid()))
+    } else if found.mode() & 0o077 != 0 {
+        Err("others can enter it".to_owned())
+    } else {
+        Ok(())
+    })
+}
+
+/// Whether the folder is this user's own.
+pub(crate) fn is_own(folder: &Metadata) -> bool {
+    folder.uid() == user()
+}
+
+/// The part of a path that tells this user's folder from others'.
+pub(crate) fn user_suffix() -> String {
+    format!("-{}", user())
+}
+
+/// Gives `file` the mode and the group that `old` has.
+pub(super) fn take_after(file: &File, old: &Metadata) -> io::Result<()> {
+    if file.metadata()?.gid() != old.gid() {
+        fchown(file, None, Some(old.gid()))?;
+    }
+    file.set_permissions(old.permissions())
+}
+
+/// Moves the temporary file to its place.
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Which file it is, whatever its path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(crate) fn new(found: &Metadata, _path: &Path) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+        }
+    }
+}
+
+/// What changes when a file's text does, for as long as a file with the stamp is kept open: an open file keeps its
+/// number from being used again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    id: FileId,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp; none where it would not tell one text from the next.
+    pub(crate) fn new(found: &Metadata, path: &Path) -> Self {
+        Self {
+            id: FileId::new(found, path),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
+
+/// Writes who holds the lock into the locked file itself, which also makes the file's time that of the last use.
+pub(crate) fn write_note(lock: &File, _path: &Path, note: &[u8]) -> io::Result<()> {
+    lock.write_all_at(note, 0)?;
+    lock.set_len(note.len() as u64)
+}
+
+/// What [`write_note`] wrote.
+pub(crate) fn read_note(lock: &Path) -> io::Result<Vec<u8>> {
+    let mut note = Vec::new();
+    options()
+        .read(true)
+        .open(lock)?
+        .take(64 * 1024)
+        .read_to_end(&mut note)?;
+    Ok(note)
+}

@@ -1,0 +1,122 @@
+//! Who holds a lock: what a holder writes down, and what others read.
+
+use std::fmt;
+use std::path::Path;
+use std::process;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use once_cell::sync::Lazy;
+use serde_json::{Value, json};
+
+use crate::error::Seconds;
+use crate::files;
+
+/// A process that holds a port, as it described itself when it took it.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+/// let guard = ports.guard("api")?;
+/// let listed = ports.assignments()?;
+/// assert_eq!(listed[0].holder().unwrap().pid(), std::process::id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pid: u32,
+    test: Option<String>,
+    command: String,
+    since: SystemTime,
+}
+
+impl Holder {
+    /// Its process id, as it is seen where it runs (in a container, that container's). 0 when its record cannot be read.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The test that it runs: the name of the thread that took the port. None outside of named threads.
+    #[must_use]
+    pub fn test(&self) -> Option<&str> {
+        self.test.as_deref()
+    }
+
+    /// Its command line, cut to 300 characters. Empty when its record cannot be read.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// When it took the port.
+    #[must_use]
+    pub fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// The record that this thread writes into a lock it has taken.
+    pub(crate) fn note_of_this_thread() -> Vec<u8> {
+        static COMMAND: Lazy<String> = Lazy::new(|| {
+            let words: Vec<_> = std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            words.join(" ").chars().take(300).collect()
+        });
+        let thread = thread::current();
+        let test = thread.name().filter(|&name| name != "main");
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        // Milliseconds of a year far off fit into 64 bits; JSON has no more.
+        let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        json!({ "pid": process::id(), "test": test, "command": *COMMAND, "since_ms": since })
+            .to_string()
+            .into_bytes()
+    }
+
+    /// Who wrote the record beside the lock. The lock is known to be held; that its record cannot be read, or was not
+    /// written yet, does not change that.
+    pub(crate) fn read(lock: &Path) -> Self {
+        let record = files::read_note(lock)
+            .ok()
+            .and_then(|note| serde_json::from_slice::<Value>(&note).ok())
+            .unwrap_or(Value::Null);
+        Self {
+            pid: record["pid"]
+                .as_u64()
+                .and_then(|pid| u32::try_from(pid).ok())
+                .unwrap_or(0),
+            test: record["test"].as_str().map(str::to_owned),
+            command: record["command"].as_str().unwrap_or_default().to_owned(),
+            since: record["since_ms"]
+                .as_u64()
+                .and_then(|since| UNIX_EPOCH.checked_add(Duration::from_millis(since)))
+                .unwrap_or(UNIX_EPOCH),
+        }
+    }
+}
+
+/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, since 12 s ago.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.pid == 0 {
+            return f.write_str("a process that left no record");
+        }
+        let Self { pid, command, .. } = self;
+        write!(f, "process {pid} (`{}`)", printable(command))?;
+        if let Some(test) = &self.test {
+            write!(f, ", test `{}`", printable(test))?;
+        }
+        // A clock that was set back makes it "0 s ago", which is no worse than any other guess.
+        let ago = self.since.elapsed().unwrap_or_default();
+        write!(f, ", since {} ago", Seconds(ago))
+    }
+}
+
+/// The text without what would move a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

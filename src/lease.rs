@@ -1,0 +1,126 @@
+//! Leases: live, exclusive use of a port, as a kernel lock on the port's file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use once_cell::sync::Lazy;
+
+use crate::error::Error;
+use crate::files::{self, Access, FileId};
+use crate::holder::Holder;
+use crate::lock::Lock;
+
+/// The folder of lease files that belongs to a store: one file a port, made when the port is first used.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    folder: PathBuf,
+}
+
+/// Which thread of this process took which lease.
+///
+/// Only asked after a lease was found to be held: whether it is this very thread that waits for itself.
+static TAKEN: Lazy<Mutex<HashMap<FileId, ThreadId>>> = Lazy::new(Mutex::default);
+
+fn taken() -> MutexGuard<'static, HashMap<FileId, ThreadId>> {
+    // The map is whole after every step, so a panic elsewhere does not make it wrong.
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Leases {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, port: u16) -> PathBuf {
+        self.folder.join(format!("{port}.lock"))
+    }
+
+    /// Takes the lease of `port`; none when somebody has it.
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be made, opened or locked, or is not to be trusted.
+    pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
+        let path = self.path(port);
+        let lock = match Lock::try_take(&path, access) {
+            Err(error) if is_missing(&error, &self.folder) => {
+                files::make_folder(&self.folder)?;
+                Lock::try_take(&path, access)?
+            }
+            tried => tried?,
+        };
+        let Some(lock) = lock else { return Ok(None) };
+        taken().insert(lock.id().clone(), thread::current().id());
+        Ok(Some(Lease { lock: Some(lock) }))
+    }
+
+    /// Who holds the lease of `port` at this moment; none when nobody does.
+    ///
+    /// # Errors
+    ///
+    /// When its file is there and cannot be opened or locked, or is not to be trusted.
+    pub(crate) fn holder(&self, port: u16, access: Access) -> Result<Option<Holder>, Error> {
+        Lock::holder(&self.path(port), access)
+    }
+
+    /// Whether the thread that asks is the one that holds the lease of `port`.
+    pub(crate) fn is_held_by_this_thread(&self, port: u16) -> bool {
+        let path = self.path(port);
+        let Ok(found) = std::fs::symlink_metadata(&path) else {
+            return false;
+        };
+        let id = FileId::new(&found, &path);
+        taken().get(&id) == Some(&thread::current().id())
+    }
+}
+
+fn is_missing(error: &Error, folder: &Path) -> bool {
+    use std::error::Error as _;
+    let not_found = error
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound);
+    not_found && !folder.exists()
+}
+
+/// Live, exclusive use of a port.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// Present until the lease is given up.
+    lock: Option<Lock>,
+}
+
+impl Lease {
+    /// Gives the lease up. Once it is, there is nothing more to do.
+    pub(crate) fn release(&mut self) -> Result<(), Error> {
+        self.forget().map_or(Ok(()), Lock::release)
+    }
+
+    /// Gives the lease up and removes its file, whose port is nobody's any more. The caller holds the store's lock.
+    pub(crate) fn remove(mut self) -> Result<(), Error> {
+        self.forget().map_or(Ok(()), Lock::remove)
+    }
+
+    /// Whether this process took the lease, and not the parent that it was forked from.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.lock.as_ref().is_some_and(Lock::is_ours)
+    }
+
+    fn forget(&mut self) -> Option<Lock> {
+        let lock = self.lock.take()?;
+        // In a forked child the map's mutex may be locked for ever by a thread that was not forked along.
+        if lock.is_ours() {
+            taken().remove(lock.id());
+        }
+        Some(lock)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // The lock unlocks and closes by its own drop.
+        drop(self.forget());
+    }
+}

@@ -1,0 +1,127 @@
+//! Ports as they are right now.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::PortSet;
+use crate::socket;
+
+/// Plenty for an address of this machine; only a firewall that drops packets uses it up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether somebody has the TCP port of `addr`, an address of this machine.
+///
+/// It is in use if it cannot be bound, at that address or at the wildcard (`0.0.0.0` or `[::]`), or
+/// if it takes a connection all the same, as a port does that a container's network forwards. Ports
+/// that this user may not bind count as used, and so does one about which the system cannot say.
+///
+/// A server there may see one connection come and go. In Python: `port_is_used(port, host)`.
+///
+/// ```
+/// use std::net::{Ipv4Addr, TcpListener};
+///
+/// let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+/// assert!(port_for::ports::is_used(listener.local_addr()?));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn is_used(addr: impl Into<SocketAddr>) -> bool {
+    let mut addr = addr.into();
+    addr.set_ip(addr.ip().to_canonical());
+    !socket::can_be_bound_at(addr).unwrap_or(false) || accepts(addr)
+}
+
+fn accepts(addr: SocketAddr) -> bool {
+    let ip = match addr.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let mut target = addr;
+    target.set_ip(ip);
+    // A client's socket can get the very port that it connects to, and then meets itself.
+    TcpStream::connect_timeout(&target, CONNECT_TIMEOUT)
+        .is_ok_and(|stream| stream.local_addr().ok() != Some(target))
+}
+
+/// Whether `port` is good for a server and free at this moment: one of
+/// [`PortSet::available(..)`](PortSet::available), and nobody has it, for TCP or UDP, over IPv4 or IPv6.
+///
+/// If the system cannot say, for want of a file descriptor, the answer is no.
+///
+/// In Python: `is_available(port)`.
+///
+/// ```
+/// use port_for::ports::is_available;
+///
+/// assert!(!is_available(80)); // HTTP's
+/// assert!(!is_available(11211)); // memcached's
+/// ```
+#[must_use]
+pub fn is_available(port: u16) -> bool {
+    PortSet::available(port..=port).contains(port) && socket::can_be_bound(port).unwrap_or(false)
+}
+
+/// A random port of `ports` that is free at this moment, for TCP and UDP, over IPv4 and IPv6; `None`
+/// if none is.
+///
+/// The set may come from anywhere: it need not be of unassigned ports. In Python:
+/// `select_random(ports, exclude_ports)`, and `get_port` with ranges, sets and exclusions:
+///
+/// | Python | here |
+/// |---|---|
+/// | `get_port(None)` | `pick(&PortSet::good())` |
+/// | `get_port((2000, 3000))` | `pick(&PortSet::from(2000..=3000))` |
+/// | `get_port({4001, 4003})` | `pick(&PortSet::from([4001, 4003]))` |
+/// | `get_port([(2000, 3000), {4001, 4003}])` | `pick(&"2000-3000,4001,4003".parse()?)` |
+/// | `get_port((8000, 8010), exclude)` | `pick(&(&PortSet::from(8000..=8010) - &exclude))` |
+///
+/// `get_port(8000)` and `get_port(-1)` return their argument unchecked and `None`; neither needs a
+/// function.
+///
+/// # Errors
+///
+/// If the system cannot say whether a port is free, for want of a file descriptor.
+pub fn pick(ports: &PortSet) -> io::Result<Option<u16>> {
+    pick_where(ports, socket::can_be_bound)
+}
+
+fn pick_where(
+    ports: &PortSet,
+    is_free: impl Fn(u16) -> io::Result<bool>,
+) -> io::Result<Option<u16>> {
+    let mut candidates: Vec<u16> = ports.iter().collect();
+    while !candidates.is_empty() {
+        let port = candidates.swap_remove(fastrand::usize(..candidates.len()));
+        if is_free(port)? {
+            return Ok(Some(port));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_free_port_is_picked_each_time() {
+        for _ in 0..100 {
+            let picked = pick_where(&PortSet::from([1, 2, 3]), |port| Ok(port == 2));
+            assert_eq!(picked.unwrap(), Some(2));
+        }
+    }
+
+    #[test]
+    fn nothing_is_picked_where_all_are_used() {
+        assert_eq!(pick_where(&PortSet::good(), |_| Ok(false)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_system_that_cannot_say_is_an_error_and_not_a_used_port() {
+        let cannot_say = |_| Err(io::Error::other("no descriptor left"));
+        let error = pick_where(&PortSet::from(1..=9), cannot_say).unwrap_err();
+        assert_eq!(error.to_string(), "no descriptor left");
+    }
+}

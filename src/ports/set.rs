@@ -1,0 +1,293 @@
+//! The set itself: sorted runs of ports, and what sets can do.
+
+use std::fmt;
+use std::iter::Flatten;
+use std::ops::{BitAnd, BitOr, RangeInclusive, Sub};
+use std::slice;
+
+const HIGHEST: u16 = u16::MAX;
+
+/// A set of ports, each of 1 to 65535.
+///
+/// It is kept as runs, so a set of a few long ranges is small however many ports it has. Zero is not a
+/// port ("any port", says the system's interface): a text that names it does not parse, and elsewhere
+/// it is left out.
+///
+/// # Examples
+///
+/// ```
+/// use port_for::PortSet;
+///
+/// let ports: PortSet = "2000-3000,4001,4003".parse()?;
+/// assert_eq!(ports.len(), 1003);
+/// assert!(ports.contains(4001));
+///
+/// let without = &ports - &PortSet::from(2001..=2999);
+/// assert_eq!(without.to_string(), "2000,3000,4001,4003");
+/// # Ok::<(), port_for::ports::ParsePortSetError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct PortSet {
+    /// First and last of each run: ascending, at least 1, and never touching the next run.
+    runs: Vec<(u16, u16)>,
+}
+
+impl PortSet {
+    /// The set without ports.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { runs: Vec::new() }
+    }
+
+    /// Brings runs in any order into the one form that equal sets share.
+    pub(super) fn from_runs(mut runs: Vec<(u16, u16)>) -> Self {
+        runs.retain_mut(|(first, last)| {
+            *first = (*first).max(1);
+            first <= last
+        });
+        runs.sort_unstable();
+        runs.dedup_by(|next, kept| {
+            let touches = next.0 <= kept.1.saturating_add(1);
+            if touches {
+                kept.1 = kept.1.max(next.1);
+            }
+            touches
+        });
+        Self { runs }
+    }
+
+    /// Whether `port` is in the set.
+    #[must_use]
+    pub fn contains(&self, port: u16) -> bool {
+        let after = self.runs.partition_point(|&(first, _)| first <= port);
+        after > 0 && port <= self.runs[after - 1].1
+    }
+
+    /// The number of ports.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranges().map(|range| range.len()).sum()
+    }
+
+    /// Whether there is no port in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The ports, ascending.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(self.ranges().flatten())
+    }
+
+    /// The ports as the fewest ranges, ascending.
+    ///
+    /// ```
+    /// let ports = port_for::PortSet::from([7, 1, 3, 2]);
+    /// assert!(ports.ranges().eq([1..=3, 7..=7]));
+    /// ```
+    #[must_use]
+    pub fn ranges(&self) -> Ranges<'_> {
+        Ranges(self.runs.iter())
+    }
+
+    /// The ports of this set, of `other`, or of both; `self | other`.
+    #[must_use]
+    pub fn union(&self, other: &PortSet) -> PortSet {
+        Self::from_runs([self.runs.as_slice(), other.runs.as_slice()].concat())
+    }
+
+    /// The ports that both sets have; `self & other`.
+    #[must_use]
+    pub fn intersection(&self, other: &PortSet) -> PortSet {
+        let mut runs = Vec::new();
+        let (mut ours, mut theirs) = (self.runs.as_slice(), other.runs.as_slice());
+        while let ([a, ours_left @ ..], [b, theirs_left @ ..]) = (ours, theirs) {
+            let (first, last) = (a.0.max(b.0), a.1.min(b.1));
+            if first <= last {
+                runs.push((first, last));
+            }
+            if a.1 < b.1 {
+                ours = ours_left;
+            } else {
+                theirs = theirs_left;
+            }
+        }
+        Self { runs }
+    }
+
+    /// The ports of this set that `other` has not; `self - other`.
+    ///
+    /// This is how ports are excluded, wherever Python's `port-for` takes `exclude_ports` or
+    /// `exclude_ranges`.
+    #[must_use]
+    pub fn difference(&self, other: &PortSet) -> PortSet {
+        self.intersection(&other.complement())
+    }
+
+    fn complement(&self) -> PortSet {
+        let mut runs = Vec::with_capacity(self.runs.len() + 1);
+        let mut first = 1;
+        for &(start, end) in &self.runs {
+            if first < start {
+                runs.push((first, start - 1));
+            }
+            if end == HIGHEST {
+                return Self { runs };
+            }
+            first = end + 1;
+        }
+        runs.push((first, HIGHEST));
+        Self { runs }
+    }
+
+    /// The long runs of the set, longest first, without `border` ports at each end.
+    ///
+    /// Long runs, away from their ends: whoever registers or hardcodes a port next tends to take one
+    /// beside those in use. A run is left out unless `min_len` ports and one more remain of it. Of
+    /// equally long runs the higher one comes first.
+    ///
+    /// In Python: `good_port_ranges(ports, min_range_len, border)`, whose defaults are 20 and 3.
+    ///
+    /// ```
+    /// use port_for::PortSet;
+    ///
+    /// let ports: PortSet = "10-15,100-200,220-245,300-330,440-495".parse()?;
+    /// assert_eq!(ports.good_ranges(20, 3), [103..=197, 443..=492, 303..=327]);
+    /// # Ok::<(), port_for::ports::ParsePortSetError>(())
+    /// ```
+    #[must_use]
+    pub fn good_ranges(&self, min_len: u16, border: u16) -> Vec<RangeInclusive<u16>> {
+        let shortest = usize::from(min_len) + 2 * usize::from(border) + 1;
+        let mut long: Vec<_> = self.ranges().filter(|run| run.len() >= shortest).collect();
+        long.reverse();
+        long.sort_by_key(|run| std::cmp::Reverse(run.len()));
+        long.into_iter()
+            .map(|run| run.start() + border..=run.end() - border)
+            .collect()
+    }
+
+    /// A port of the set, each as likely as any other, whether it is in use or not; `None` if the set
+    /// is empty.
+    ///
+    /// [`pick`](super::pick) looks for one that is free.
+    #[must_use]
+    pub fn choose_random(&self) -> Option<u16> {
+        match self.len() {
+            0 => None,
+            len => self.iter().nth(fastrand::usize(..len)),
+        }
+    }
+}
+
+/// As a set of ranges.
+impl fmt::Debug for PortSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.ranges()).finish()
+    }
+}
+
+/// The ports of a range; none if the range is empty.
+impl From<RangeInclusive<u16>> for PortSet {
+    fn from(range: RangeInclusive<u16>) -> Self {
+        Self::from_iter([range])
+    }
+}
+
+/// The ports of the array, in any order.
+impl<const N: usize> From<[u16; N]> for PortSet {
+    fn from(ports: [u16; N]) -> Self {
+        Self::from_iter(ports)
+    }
+}
+
+impl FromIterator<u16> for PortSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(ports: I) -> Self {
+        Self::from_runs(ports.into_iter().map(|port| (port, port)).collect())
+    }
+}
+
+impl FromIterator<RangeInclusive<u16>> for PortSet {
+    fn from_iter<I: IntoIterator<Item = RangeInclusive<u16>>>(ranges: I) -> Self {
+        let some = ranges.into_iter().filter(|range| !range.is_empty());
+        Self::from_runs(some.map(RangeInclusive::into_inner).collect())
+    }
+}
+
+impl Extend<u16> for PortSet {
+    fn extend<I: IntoIterator<Item = u16>>(&mut self, ports: I) {
+        *self = self.union(&ports.into_iter().collect());
+    }
+}
+
+impl Extend<RangeInclusive<u16>> for PortSet {
+    fn extend<I: IntoIterator<Item = RangeInclusive<u16>>>(&mut self, ranges: I) {
+        *self = self.union(&ranges.into_iter().collect());
+    }
+}
+
+impl BitOr for &PortSet {
+    type Output = PortSet;
+
+    fn bitor(self, other: Self) -> PortSet {
+        self.union(other)
+    }
+}
+
+impl BitAnd for &PortSet {
+    type Output = PortSet;
+
+    fn bitand(self, other: Self) -> PortSet {
+        self.intersection(other)
+    }
+}
+
+impl Sub for &PortSet {
+    type Output = PortSet;
+
+    fn sub(self, other: Self) -> PortSet {
+        self.difference(other)
+    }
+}
+
+impl<'a> IntoIterator for &'a PortSet {
+    type Item = u16;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The ports of a [`PortSet`], ascending.
+#[derive(Clone, Debug)]
+pub struct Iter<'a>(Flatten<Ranges<'a>>);
+
+impl Iterator for Iter<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+/// The ranges of a [`PortSet`], ascending.
+#[derive(Clone, Debug)]
+pub struct Ranges<'a>(slice::Iter<'a, (u16, u16)>);
+
+impl Iterator for Ranges<'_> {
+    type Item = RangeInclusive<u16>;
+
+    fn next(&mut self) -> Option<RangeInclusive<u16>> {
+        self.0.next().map(|&(first, last)| first..=last)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}

@@ -1,0 +1,168 @@
+//! The one door to `socket2`: sockets with options that the standard library does not set.
+//!
+//! First the sockets that guards hold, then the probes that tell whether a port is anybody's.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
+
+/// Connections that a held port takes before its server asks for them; the system may allow fewer.
+const BACKLOG: i32 = 1024;
+
+/// A socket that keeps a port from everybody else.
+#[derive(Debug)]
+pub(crate) struct Hold(Socket);
+
+impl Hold {
+    /// Binds `addr` and listens.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; [`is_taken`] tells whether somebody else has the port.
+    pub(crate) fn listen(addr: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        // Without it, connections of the last run that are still closing would keep the port for a minute. On Windows
+        // the option means the opposite of what it means elsewhere: to share a port with whoever has it.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // By number, always: a port that the system chose is lost by a shutdown.
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self(socket))
+    }
+
+    /// Whether [`quiesce`](Self::quiesce) keeps the port; where it does not, only closing stops the listening.
+    pub(crate) const KEEPS_ITS_PORT: bool = cfg!(target_os = "linux");
+
+    /// Stops listening without letting go of the port, where the system allows it: on Linux, a socket that was shut
+    /// down stays bound. Connections are refused then, a bind without `SO_REUSEADDR` fails, no ephemeral port is taken
+    /// from there, and a server that sets `SO_REUSEADDR`, as servers do, binds and listens.
+    pub(crate) fn quiesce(&self) -> io::Result<()> {
+        if Self::KEEPS_ITS_PORT {
+            self.0.shutdown(Shutdown::Both)?;
+        }
+        Ok(())
+    }
+
+    /// Listens again after [`quiesce`](Self::quiesce).
+    pub(crate) fn listen_again(&self) -> io::Result<()> {
+        self.0.listen(BACKLOG)
+    }
+
+    /// Stops listening and closes.
+    pub(crate) fn close(self) -> io::Result<()> {
+        // Closing alone is not enough: a child that a sibling thread has just forked keeps the socket, listening,
+        // until it executes its program.
+        match self.0.shutdown(Shutdown::Both) {
+            // Not listening, on this system or any more.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            closed => closed,
+        }
+    }
+}
+
+impl From<Hold> for TcpListener {
+    fn from(hold: Hold) -> Self {
+        hold.0.into()
+    }
+}
+
+/// Whether a bind or listen failed because somebody else has the port.
+pub(crate) fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+        // So Windows reports a port that somebody holds exclusively, or that it has excluded.
+        || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Whether `port` is nobody's: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
+///
+/// Nothing listens and no packet is sent. `Ok(false)` means that another socket has the port, or that
+/// this user may not bind it (privileged, or excluded by Windows).
+///
+/// # Errors
+///
+/// What else the system says, such as that no file descriptor is left: nothing is known about the port.
+pub(crate) fn can_be_bound(port: u16) -> io::Result<bool> {
+    for loopback in [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        Ipv6Addr::LOCALHOST.into(),
+    ] {
+        for kind in [Type::STREAM, Type::DGRAM] {
+            if !is_free(kind, SocketAddr::new(loopback, port))? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the TCP port of `addr` is nobody's, at that address and at its family's wildcard.
+///
+/// # Errors
+///
+/// Those of [`can_be_bound`].
+pub(crate) fn can_be_bound_at(addr: SocketAddr) -> io::Result<bool> {
+    is_free(Type::STREAM, addr)
+}
+
+/// Binds at the wildcard, and where that does not say everything, at `addr` too.
+fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
+    // On Unix a wildcard bind without SO_REUSEADDR already fails over any socket on any address. A
+    // second bind could meet the first: a thread that forks between the two takes a copy of the first
+    // socket along, which closing ours does not close. Windows does not fork, and lets a wildcard
+    // and an address have the same port side by side, unless SO_EXCLUSIVEADDRUSE is set, for which
+    // there is no safe call.
+    if cfg!(windows) && !binds(kind, addr)? {
+        return Ok(false);
+    }
+    binds(kind, wildcard(addr))
+}
+
+fn wildcard(addr: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = match addr.ip() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+fn binds(kind: Type, addr: SocketAddr) -> io::Result<bool> {
+    let socket = match Socket::new(Domain::for_address(addr), kind, None) {
+        Ok(socket) => socket,
+        // Without IPv6 nobody can have the port there.
+        Err(e) if addr.is_ipv6() && is_family_missing(&e) => return Ok(true),
+        Err(e) => return Err(e),
+    };
+    if addr.is_ipv6() {
+        // IPv4 is asked for by itself, so that a machine without IPv6 gets the same answers.
+        socket.set_only_v6(true)?;
+    }
+    match socket.bind(&addr.into()) {
+        Ok(()) => {}
+        Err(e) => {
+            return match e.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
+                // IPv6 compiled in but switched off: there is no such address to have the port at.
+                io::ErrorKind::AddrNotAvailable if addr.is_ipv6() => Ok(true),
+                _ => Err(e),
+            };
+        }
+    }
+    // Should a fork carry a copy of this socket away, the copy must not keep the port from whoever is
+    // to hold it: allowing reuse after the bind makes it yield to a socket that allows it too.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    Ok(true)
+}
+
+fn is_family_missing(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    #[cfg(windows)]
+    const EAFNOSUPPORT: i32 = 10047; // WSAEAFNOSUPPORT
+    error.raw_os_error() == Some(EAFNOSUPPORT)
+}

@@ -1,0 +1,396 @@
+//! The store: assignments in one JSON file, read without a lock and changed only under it.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+use serde_core::de::{self, Deserializer, MapAccess, Visitor};
+use serde_core::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::error::{Cause, Error};
+use crate::files::{self, Access, Stamp};
+use crate::holder::Holder;
+use crate::id::{MAX_ID, MAX_NAMESPACE, broken_rule};
+use crate::lease::Leases;
+use crate::lock::Lock;
+use crate::wait::Wait;
+
+/// What the assignments were at one moment, sorted by id. No id and no port is there twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    // Sorted, and the file is written sorted: reading is appending, looking up is bisecting, and a store of 20,000
+    // ids takes less than half of what a hash map of them would.
+    ports: Vec<(Box<str>, u16)>,
+}
+
+impl Snapshot {
+    pub(crate) fn port_of(&self, id: &str) -> Option<u16> {
+        self.find(id).ok().map(|at| self.ports[at].1)
+    }
+
+    pub(crate) fn id_of(&self, port: u16) -> Option<&str> {
+        self.iter()
+            .find(|&(_, assigned)| assigned == port)
+            .map(|(id, _)| id)
+    }
+
+    /// Ids and their ports, sorted by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u16)> {
+        self.ports.iter().map(|(id, port)| (&**id, *port))
+    }
+
+    fn find(&self, id: &str) -> Result<usize, usize> {
+        // The end first: that is where each id of a sorted file goes.
+        match self.ports.last() {
+            Some((last, _)) if **last < *id => Err(self.ports.len()),
+            _ => self.ports.binary_search_by(|(other, _)| (**other).cmp(id)),
+        }
+    }
+}
+
+/// A store's file, the lock that guards its changes, and the leases of its ports.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    lock: PathBuf,
+    leases: Leases,
+    /// Found out when the folder is first seen.
+    access: OnceCell<Access>,
+    cache: Mutex<Option<Cached>>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    stamp: Stamp,
+    snapshot: Arc<Snapshot>,
+    /// Kept open, for then no other file can get this one's number, and equal stamps mean equal texts. On Windows an
+    /// open file cannot be replaced, and the time of creation does that job.
+    _file: Option<File>,
+}
+
+impl Store {
+    /// The store at an absolute path; nothing is read or made yet.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let beside = |suffix: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        Self {
+            lock: beside(".lock"),
+            leases: Leases::new(beside(".leases")),
+            path,
+            access: OnceCell::new(),
+            cache: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The assignments as they are now. The file is not locked, and not read again while it has not changed.
+    ///
+    /// # Errors
+    ///
+    /// When the file is there and cannot be read, is not to be trusted, or is not a store. Only a missing file is an
+    /// empty store.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        const ACTION: &str = "read the store";
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = match fs::symlink_metadata(&self.path) {
+            Ok(found) => Stamp::new(&found, &self.path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The folder may be there all the same, and not be fit to keep a store in.
+                self.access()?;
+                *cache = None;
+                return Ok(Arc::default());
+            }
+            Err(error) => return Err(files::failed(ACTION, &self.path, error)),
+        };
+        if let Some(cached) = &*cache
+            && cached.stamp == stamp
+        {
+            return Ok(Arc::clone(&cached.snapshot));
+        }
+        let Some(access) = self.access()? else {
+            return Ok(Arc::default());
+        };
+        let Some((mut file, found)) = files::open(ACTION, &self.path, access)? else {
+            return Ok(Arc::default());
+        };
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)
+            .map_err(|error| files::failed(ACTION, &self.path, error))?;
+        let snapshot = Arc::new(self.parse(&text)?);
+        *cache = Some(Cached {
+            // Of the open file: the path may name a newer one by now.
+            stamp: Stamp::new(&found, &self.path),
+            snapshot: Arc::clone(&snapshot),
+            _file: cfg!(unix).then_some(file),
+        });
+        Ok(snapshot)
+    }
+
+    /// How the folder may be used; none while it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it is somebody else's, everybody's, or no folder.
+    pub(crate) fn access(&self) -> Result<Option<Access>, Error> {
+        if let Some(access) = self.access.get() {
+            return Ok(Some(*access));
+        }
+        let access = files::access(self.folder())?;
+        Ok(access.map(|access| *self.access.get_or_init(|| access)))
+    }
+
+    /// Makes the folder if need be, and tells how it may be used.
+    fn make_folder(&self) -> Result<Access, Error> {
+        let access = files::make_folder(self.folder())?;
+        Ok(*self.access.get_or_init(|| access))
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Starts a change: takes the store's lock, waiting for it up to `limit`, and reads the assignments under it.
+    ///
+    /// # Errors
+    ///
+    /// As [`snapshot`](Self::snapshot), and when the lock cannot be taken.
+    pub(crate) fn begin(&self, limit: Duration) -> Result<Transaction<'_>, Error> {
+        let access = self.make_folder()?;
+        let mut wait = Wait::new(limit);
+        let lock = loop {
+            if let Some(lock) = Lock::try_take(&self.lock, access)? {
+                break lock;
+            }
+            if !wait.pause() {
+                return Err(Cause::StoreLocked {
+                    path: self.lock.clone(),
+                    holder: Holder::read(&self.lock),
+                    waited: wait.elapsed(),
+                }
+                .into());
+            }
+        };
+        Ok(Transaction {
+            store: self,
+            access,
+            draft: Snapshot::clone(&*self.snapshot()?),
+            changed: false,
+            _lock: lock,
+        })
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Snapshot, Error> {
+        parse(text).map_err(|source| {
+            let path = self.path.clone();
+            Cause::Corrupt { path, source }.into()
+        })
+    }
+}
+
+/// A change of the store, under its lock. Nothing is written before [`commit`](Self::commit).
+#[derive(Debug)]
+pub(crate) struct Transaction<'a> {
+    store: &'a Store,
+    access: Access,
+    draft: Snapshot,
+    changed: bool,
+    /// Held for as long as the transaction lives, so beyond the commit.
+    _lock: Lock,
+}
+
+impl Transaction<'_> {
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.draft
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Gives `id` the port, which no other id has.
+    pub(crate) fn assign(&mut self, id: &str, port: u16) {
+        debug_assert_eq!(self.draft.id_of(port), None);
+        match self.draft.find(id) {
+            Ok(at) => self.draft.ports[at].1 = port,
+            Err(at) => self.draft.ports.insert(at, (id.into(), port)),
+        }
+        self.changed = true;
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) {
+        if let Ok(at) = self.draft.find(id) {
+            self.draft.ports.remove(at);
+            self.changed = true;
+        }
+    }
+
+    /// Writes what was changed, if anything was. The lock stays until the transaction is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; the store is as it was then.
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        if self.changed {
+            files::replace(&self.store.path, &print(&self.draft), self.access)
+                .map_err(|error| files::failed("write the store", &self.store.path, error))?;
+            self.changed = false;
+        }
+        Ok(())
+    }
+}
+
+/// The version of the store's format that this crate reads and writes.
+const VERSION: u64 = 1;
+
+fn print(snapshot: &Snapshot) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(snapshot)
+        .expect("a map of strings to numbers, written to memory, has nothing that can fail");
+    text.push(b'\n');
+    text
+}
+
+fn parse(text: &[u8]) -> Result<Snapshot, serde_json::Error> {
+    struct Root;
+
+    impl<'de> Visitor<'de> for Root {
+        type Value = Snapshot;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a store: `{\"version\": 1, \"ports\": {…}}`")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
+            let (mut version, mut ports) = (None, None);
+            while let Some(field) = map.next_key::<String>()? {
+                let again = match &*field {
+                    "version" => version.replace(map.next_value::<Version>()?).is_some(),
+                    "ports" => ports.replace(map.next_value::<Snapshot>()?).is_some(),
+                    _ => return Err(de::Error::unknown_field(&field, &["version", "ports"])),
+                };
+                if again {
+                    return Err(de::Error::custom(format_args!("`{field}` is there twice")));
+                }
+            }
+            version.ok_or_else(|| de::Error::missing_field("version"))?;
+            ports.ok_or_else(|| de::Error::missing_field("ports"))
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let snapshot = reader.deserialize_map(Root)?;
+    reader.end()?;
+    Ok(snapshot)
+}
+
+/// The version, which is the one that we know.
+struct Version;
+
+impl<'de> de::Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        match u64::deserialize(reader)? {
+            VERSION => Ok(Self),
+            other => Err(de::Error::custom(format_args!(
+                "version {other} of the format is not known here, only {VERSION} is: another release of `port-for` \
+                 wrote it"
+            ))),
+        }
+    }
+}
+
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        struct Ports<'a>(&'a Snapshot);
+
+        impl Serialize for Ports<'_> {
+            fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+                writer.collect_map(self.0.iter())
+            }
+        }
+
+        let mut root = writer.serialize_map(Some(2))?;
+        root.serialize_entry("version", &VERSION)?;
+        root.serialize_entry("ports", &Ports(self))?;
+        root.end()
+    }
+}
+
+impl<'de> de::Deserialize<'de> for Snapshot {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Ports;
+
+        impl<'de> Visitor<'de> for Ports {
+            type Value = Snapshot;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of ids to ports")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
+                let mut snapshot = Snapshot::default();
+                let mut seen = vec![false; 1 << 16];
+                while let Some(id) = map.next_key::<Box<str>>()? {
+                    if let Some(rule) = broken_rule(&id, MAX_NAMESPACE + 1 + MAX_ID) {
+                        let message = format_args!("{id:?} cannot be an id: {rule}");
+                        return Err(de::Error::custom(message));
+                    }
+                    let Port(port) = map.next_value()?;
+                    if std::mem::replace(&mut seen[usize::from(port)], true) {
+                        let other = snapshot.id_of(port).unwrap_or_default();
+                        return Err(de::Error::custom(format_args!(
+                            "`{id}` has port {port}, which `{other}` has already"
+                        )));
+                    }
+                    match snapshot.find(&id) {
+                        Ok(_) => {
+                            return Err(de::Error::custom(format_args!("`{id}` is there twice")));
+                        }
+                        Err(at) => snapshot.ports.insert(at, (id, port)),
+                    }
+                }
+                Ok(snapshot)
+            }
+        }
+
+        reader.deserialize_map(Ports)
+    }
+}
+
+/// A number from 1 to 65535.
+struct Port(u16);
+
+impl<'de> de::Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Port;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port from 1 to 65535")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Port, E> {
+                match u16::try_from(number) {
+                    Ok(port) if port > 0 => Ok(Port(port)),
+                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(number), &self)),
+                }
+            }
+        }
+
+        reader.deserialize_u64(Number)
+    }
+}
