@@ -432,6 +432,15 @@ impl Port {
                 (None, None)
             }
         };
+        if let Type::Reference(reference) = &*param.ty
+            && let Some(lifetime) = &reference.lifetime
+            && lifetime.ident != "_"
+        {
+            errors.on(
+                lifetime,
+                "the port is lent until the test ends, which no lifetime can name: leave it out",
+            );
+        }
         let label = match &ident {
             Some(ident) => ident.unraw().to_string(),
             None => format!("_{position}"),
