@@ -378,7 +378,7 @@ fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
 fn say(what: &str, wait: &Wait) {
     let (waited, limit) = (Seconds(wait.elapsed()), Seconds(wait.limit()));
     tell(&format!(
-        "{what}; waiting for it since {waited} ago, up to {limit} (`PORT_FOR_TIMEOUT`)"
+        "{what}; waiting, {waited} so far of at most {limit} (`PORT_FOR_TIMEOUT`)"
     ));
 }
 
