@@ -8,6 +8,8 @@ mod acquire;
 mod config;
 mod error;
 mod files;
+#[cfg(feature = "rstest")]
+pub mod fixture;
 mod forget;
 mod guard;
 mod holder;

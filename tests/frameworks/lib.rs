@@ -196,6 +196,52 @@ mod rstest_test {
     }
 }
 
+mod fixture_test {
+    use super::*;
+    use port_for::fixture::port;
+    use rstest::rstest;
+
+    #[rstest]
+    fn named_by_path(
+        #[from(port_for::fixture::port)]
+        #[with("frameworks/shared")]
+        mut api: PortGuard,
+    ) {
+        assert_eq!(api.id(), "frameworks/shared");
+        converse(&api.take_listener().unwrap(), "fixture");
+    }
+
+    #[rstest]
+    #[case("frameworks/one")]
+    #[case("frameworks/two")]
+    fn with_an_id_of_the_case(#[case] id: &str, #[with(id)] mut port: PortGuard) {
+        assert_eq!(port.id(), id);
+        converse(&port.take_listener().unwrap(), "fixture");
+    }
+
+    #[rstest]
+    #[tokio::test]
+    async fn asynchronous(
+        #[from(port)]
+        #[with("frameworks/shared")]
+        mut api: PortGuard,
+    ) {
+        let listener = api.take_listener().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        converse_async(
+            tokio::net::TcpListener::from_std(listener).unwrap(),
+            "fixture",
+        )
+        .await;
+    }
+
+    #[rstest]
+    #[should_panic(expected = "#[with(\"api\")]")]
+    fn without_an_id(port: PortGuard) {
+        drop(port);
+    }
+}
+
 mod rstest_reuse_test {
     use super::*;
     use rstest::rstest;
