@@ -47,6 +47,10 @@ impl Parse for Arg {
             if (ahead.is_empty() || ahead.peek(Token![,])) && name != "true" && name != "false" {
                 return Ok(Self::Flag(input.call(Ident::parse_any)?));
             }
+            if ahead.peek(Token![:]) && !ahead.peek(Token![::]) {
+                let message = format_args!("an option is written with `=`: `{name} = …`");
+                return Err(Error::new(ahead.span(), message));
+            }
         }
         input.parse().map(Self::Id)
     }
