@@ -146,10 +146,10 @@ impl Options {
             errors.keep(result);
             seen.push(name);
         }
-        if place == Place::Parameter
-            && let Some(second) = options.ids.get(1)
-        {
-            errors.on(second, "a parameter has one id");
+        if place == Place::Parameter {
+            for second in options.ids.iter().skip(1) {
+                errors.on(second, "a parameter has one id");
+            }
         }
         options
     }

@@ -9,8 +9,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Meta, Pat, PatType, Path, Safety, Signature, Token,
-    Type, Visibility, braced, token,
+    Attribute, Error, FnArg, GenericParam, Lifetime, Meta, Pat, PatType, Path, Safety, Signature,
+    Token, Type, Visibility, braced, token,
 };
 
 /// Attributes that make a function a test, by the last segment of their path. Next to one of these, no `#[test]` is
@@ -188,9 +188,7 @@ fn check_kind(function: &Function, add_test: bool, errors: &mut Errors) {
             "a test function cannot be generic, for nobody chooses the type",
         );
     }
-    if let Some(asyncness) = &sig.asyncness
-        && add_test
-    {
+    if let Some(asyncness) = sig.asyncness.filter(|_| add_test) {
         errors.on(asyncness,
             "an async test needs a runtime: add an attribute such as `#[tokio::test]` below `#[port_for]`",
         );
@@ -354,16 +352,13 @@ fn take_without_ids<'a>(
 
 /// Of the parameters without an attribute, those that `ids` belong to, from the left.
 fn take<'a>(function: &Function, ids: &[Id], free: &[Placed<'a>]) -> syn::Result<Vec<Placed<'a>>> {
-    if let Some(surplus) = ids.get(free.len()..)
-        && let Some(first) = surplus.first()
-    {
-        let hint = function.order_hint();
-        let message = format!("no parameter is left for this id{hint}");
-        let mut error = Error::new_spanned(first, &message);
-        for id in &surplus[1..] {
-            error.combine(Error::new_spanned(id, &message));
+    if ids.len() > free.len() {
+        let message = format!("no parameter is left for this id{}", function.order_hint());
+        let mut errors = Errors::default();
+        for id in &ids[free.len()..] {
+            errors.on(id, &message);
         }
-        return Err(error);
+        return errors.finish().map(|()| Vec::new());
     }
     if ids.len() == free.len() {
         return Ok(free.to_vec());
@@ -432,14 +427,14 @@ impl Port {
                 (None, None)
             }
         };
-        if let Type::Reference(reference) = &*param.ty
-            && let Some(lifetime) = &reference.lifetime
-            && lifetime.ident != "_"
-        {
-            errors.on(
-                lifetime,
-                "the port is lent until the test ends, which no lifetime can name: leave it out",
-            );
+        if let Type::Reference(reference) = &*param.ty {
+            let named = |lifetime: &&Lifetime| lifetime.ident != "_";
+            if let Some(lifetime) = reference.lifetime.as_ref().filter(named) {
+                errors.on(
+                    lifetime,
+                    "the port is lent until the test ends, which no lifetime can name: leave it out",
+                );
+            }
         }
         let label = match &ident {
             Some(ident) => ident.unraw().to_string(),
