@@ -137,13 +137,11 @@ impl TestFn {
             let item = harmless(function);
             return Err(Invalid { errors, item });
         }
-        let mut position = 0;
         function.sig.inputs = std::mem::take(&mut function.sig.inputs)
             .into_iter()
-            .filter(|_| {
-                position += 1;
-                !ports.iter().any(|(port, _)| *port == position - 1)
-            })
+            .enumerate()
+            .filter(|(position, _)| !ports.iter().any(|(port, _)| port == position))
+            .map(|(_, input)| input)
             .collect();
         Ok(Self {
             function,
@@ -217,11 +215,11 @@ impl Function {
             if let Some(ident) = path.get_ident() {
                 return ident != "test" && ident != "port_for" && !INERT.iter().any(|i| ident == i);
             }
-            let ours = named(attr, "test")
+            let leaves_them = named(attr, "test")
                 && FILLS_NOTHING
                     .iter()
                     .any(|name| path.segments[0].ident == name);
-            !ours
+            !leaves_them
         })
     }
 }
