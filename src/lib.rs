@@ -28,6 +28,8 @@ mod acquire;
 mod config;
 mod error;
 mod files;
+#[cfg(feature = "rstest")]
+pub mod fixture;
 mod forget;
 mod guard;
 mod holder;
@@ -48,6 +50,7 @@ pub use guard::PortGuard;
 pub use holder::Holder;
 pub use param::FromGuard;
 pub use port_for::{Assignment, PortFor};
+#[doc = include_str!("attribute.md")]
 pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use request::{OnBusy, Request};
