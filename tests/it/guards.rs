@@ -144,6 +144,17 @@ fn a_port_outlives_its_servers() {
     }
 }
 
+#[track_caller]
+fn expect<T: std::fmt::Debug>(result: Result<T, port_for::Error>, state: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Handoff);
+    let message = error.to_string();
+    assert!(
+        message.contains(state) && message.contains("`api "),
+        "{message}"
+    );
+}
+
 #[test]
 fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     let store = TempStore::new();
@@ -164,17 +175,6 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     drop(server);
     guard.rearm().unwrap();
     guard.take_listener().unwrap();
-
-    #[track_caller]
-    fn expect<T: std::fmt::Debug>(result: Result<T, port_for::Error>, state: &str) {
-        let error = result.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Handoff);
-        let message = error.to_string();
-        assert!(
-            message.contains(state) && message.contains("`api "),
-            "{message}"
-        );
-    }
 }
 
 #[test]
