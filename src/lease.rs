@@ -1,14 +1,14 @@
 //! Leases: live, exclusive use of a port, as a kernel lock on the port's file.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use once_cell::sync::Lazy;
 
 use crate::error::Error;
-use crate::files::{self, Access, FileId};
+use crate::files::{Access, FileId};
 use crate::holder::Holder;
 use crate::lock::Lock;
 
@@ -43,15 +43,9 @@ impl Leases {
     ///
     /// When its file cannot be made, opened or locked, or is not to be trusted.
     pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
-        let path = self.path(port);
-        let lock = match Lock::try_take(&path, access) {
-            Err(error) if is_missing(&error, &self.folder) => {
-                files::make_folder(&self.folder)?;
-                Lock::try_take(&path, access)?
-            }
-            tried => tried?,
+        let Some(lock) = Lock::try_take(&self.path(port), access)? else {
+            return Ok(None);
         };
-        let Some(lock) = lock else { return Ok(None) };
         taken().insert(lock.id().clone(), thread::current().id());
         Ok(Some(Lease { lock: Some(lock) }))
     }
@@ -74,15 +68,6 @@ impl Leases {
         let id = FileId::new(&found, &path);
         taken().get(&id) == Some(&thread::current().id())
     }
-}
-
-fn is_missing(error: &Error, folder: &Path) -> bool {
-    use std::error::Error as _;
-    let not_found = error
-        .source()
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound);
-    not_found && !folder.exists()
 }
 
 /// Live, exclusive use of a port.
