@@ -37,16 +37,17 @@ impl Lock {
             if !locked {
                 return Ok(None);
             }
+            let pid = process::id();
             let lock = Self {
                 id: FileId::new(&found, path),
                 file,
                 path: path.to_owned(),
-                owner: Some(process::id()),
+                owner: Some(pid),
             };
             // Between the open and the lock the file may have been removed, and the path may name a new one, which
             // somebody else can lock as well. Each turn of this loop means that somebody else released an id.
             if let Some(found) = lock.in_place()? {
-                let note = Holder::note_of_this_thread();
+                let note = Holder::note_of_this_thread(pid);
                 files::write_note(&lock.file, path, &found, &note)
                     .map_err(|error| files::failed("write the lock file", path, error))?;
                 return Ok(Some(lock));
