@@ -74,7 +74,10 @@ pub(crate) fn assign(
         return Ok(ports);
     }
     let mut change = store.begin(limit)?;
-    for (request, key) in requests.iter().zip(&keys) {
+    // Demands first: what they name is then nobody's choice.
+    let mut order: Vec<_> = requests.iter().zip(&keys).collect();
+    order.sort_by_key(|(request, _)| !matches!(request.wish, Wish::Exact(_)));
+    for (request, key) in order {
         if change.snapshot().port_of(key).is_none() {
             let port = choose(port_for, &change, request, key)?;
             change.assign(key, port);
@@ -141,6 +144,8 @@ fn choose(
     key: &str,
 ) -> Result<u16, Error> {
     if let Wish::Exact(port) = request.wish {
+        // Somebody can have got it since the store was read without its lock.
+        check_exact(port_for.store(), change.snapshot(), key, port, None)?;
         return Ok(port);
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
@@ -386,4 +391,21 @@ fn tell(message: &str) {
     // Not `eprintln!`, which a test's output capture would keep back until the wait is over. A closed stderr is no
     // reason to fail.
     let _ = writeln!(io::stderr(), "port-for: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_one_id_demands_is_not_chosen_for_another_of_the_same_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name| PortFor::open(folder.path().join(name)).unwrap();
+        let chosen = open("one").forward_port("api", 0).unwrap();
+        let store = open("two");
+        let requests = [store.request("api"), store.request("db").exact_port(chosen)];
+        let ports = assign(&store, &requests, Duration::ZERO).unwrap();
+        assert_eq!(ports[1], chosen);
+        assert_ne!(ports[0], chosen);
+    }
 }
