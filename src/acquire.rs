@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Cause, Error, Seconds};
 use crate::files;
@@ -17,7 +17,7 @@ use crate::socket::{self, Hold};
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::Wait;
 
-/// How long a wait may last before it is said on stderr who is waited for.
+/// How long one and the same thing may be in the way before it is said on stderr what that is.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The first port that needs no privileges to bind.
 const UNPRIVILEGED: u16 = 1024;
@@ -199,7 +199,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             io::ErrorKind::NotFound.into(),
         ));
     };
-    let mut told = false;
+    let (began, mut told) = (Instant::now(), false);
     loop {
         if let Some(lease) = leases.try_take(port, access)? {
             return Ok(lease);
@@ -209,7 +209,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             let id = id.to_owned();
             return Err(Cause::Deadlock { id, port }.into());
         }
-        if !told && wait.elapsed() >= PATIENCE {
+        if !told && began.elapsed() >= PATIENCE {
             // Who held it a moment ago may have let go by now: then there is nobody to name.
             if let Some(holder) = leases.holder(port, access)? {
                 say(&format!("`{id}` (port {port}) is held by {holder}"), wait);
@@ -271,7 +271,8 @@ fn hold(
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let (id, port) = (request.id, addr.port());
-    let mut told = false;
+    // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
+    let (began, mut told) = (Instant::now(), false);
     loop {
         let error = match Hold::listen(addr) {
             Ok(hold) => return Ok(Some(hold)),
@@ -282,7 +283,7 @@ fn hold(
             move_away(port_for, request, port, wait.left())?;
             return Ok(None);
         }
-        if !told && wait.elapsed() >= PATIENCE {
+        if !told && began.elapsed() >= PATIENCE {
             let occupants = Occupants::of(port);
             say(
                 &format!("`{id}` has port {port}, but {occupants} listens there"),
@@ -388,9 +389,9 @@ fn say(what: &str, wait: &Wait) {
 }
 
 fn tell(message: &str) {
-    // Not `eprintln!`, which a test's output capture would keep back until the wait is over. A closed stderr is no
-    // reason to fail.
-    let _ = writeln!(io::stderr(), "port-for: {message}");
+    // Not `eprintln!`, which a test's output capture would keep back until the wait is over, and in one piece, for
+    // others who wait may write to the same terminal. A closed stderr is no reason to fail.
+    let _ = io::stderr().write_all(format!("port-for: {message}\n").as_bytes());
 }
 
 #[cfg(test)]
