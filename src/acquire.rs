@@ -286,7 +286,7 @@ fn hold(
         if !told && began.elapsed() >= PATIENCE {
             let occupants = Occupants::of(port);
             say(
-                &format!("`{id}` has port {port}, but {occupants} listens there"),
+                &format!("`{id}` has port {port}, but somebody else listens there: {occupants}"),
                 wait,
             );
             told = true;
@@ -321,7 +321,7 @@ fn move_away(
         let id = request.id;
         let occupants = Occupants::of(port);
         tell(&format!(
-            "{occupants} listens on port {port}: `{id}` has port {other} from now on"
+            "`{id}` has port {other} from now on, for somebody else listens on port {port}: {occupants}"
         ));
     }
     Ok(())
