@@ -472,7 +472,10 @@ mod pick {
         let _all_there_are: Vec<File> =
             std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         let error = pick(&good).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::MFILE.raw_os_error()));
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::MFILE.raw_os_error())
+        );
         let port = good.choose_random().unwrap();
         assert!(is_used((Ipv4Addr::LOCALHOST, port)), "in doubt, used");
         assert!(!is_available(port), "in doubt, not available");

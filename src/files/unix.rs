@@ -7,7 +7,7 @@ use std::os::unix::fs::{
 };
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW};
 use tempfile::NamedTempFile;
 
 /// What a store's folder allows: private use, or use by the members of its group.
@@ -186,6 +186,19 @@ impl Stamp {
 pub(crate) fn write_note(lock: &File, _path: &Path, note: &[u8]) -> io::Result<()> {
     lock.write_all_at(note, 0)?;
     lock.set_len(note.len() as u64)
+}
+
+/// Sets the file's time to now, which everyone may who can write to it, and not only its owner.
+pub(crate) fn touch(file: &File) -> io::Result<()> {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let both = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    rustix::fs::futimens(file, &both).map_err(io::Error::from)
 }
 
 /// What [`write_note`] wrote.

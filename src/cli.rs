@@ -1,0 +1,82 @@
+//! What the command needs of the library beyond its public face. Not for people.
+
+use std::path::Path;
+
+use crate::acquire;
+use crate::error::Error;
+use crate::guard::PortGuard;
+use crate::holder::Holder;
+use crate::import;
+use crate::occupant::Occupants;
+use crate::port_for::PortFor;
+use crate::request::Request;
+use crate::socket;
+
+pub use crate::guard::hand_over;
+pub use crate::holder::printable;
+pub use crate::import::{Entry, Fault, Imported, parse as parse_python_config};
+pub use crate::occupant::Occupant;
+
+/// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
+pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
+    acquire::numbers(port_for, &requests(port_for, ids, exact))
+}
+
+/// Guards for the ids, all or none.
+pub fn guards(
+    port_for: &PortFor,
+    ids: &[String],
+    exact: Option<u16>,
+) -> Result<Vec<PortGuard>, Error> {
+    acquire::all_guards(port_for, &requests(port_for, ids, exact))
+}
+
+fn requests<'a>(port_for: &'a PortFor, ids: &'a [String], exact: Option<u16>) -> Vec<Request<'a>> {
+    let mut requests: Vec<_> = ids.iter().map(|id| port_for.request(id)).collect();
+    if let (Some(port), Some(first)) = (exact, requests.first_mut()) {
+        *first = first.clone().exact_port(port);
+    }
+    requests
+}
+
+/// Takes over the assignments of Python's `port-for`.
+pub fn import(port_for: &PortFor, path: &Path) -> Result<Imported, Error> {
+    import::import(port_for, path)
+}
+
+/// Those who listen on each of the ports.
+#[must_use]
+pub fn occupants(ports: &[u16]) -> Vec<Vec<Occupant>> {
+    Occupants::of_each(ports)
+        .into_iter()
+        .map(Occupants::into_list)
+        .collect()
+}
+
+/// Everything about one port.
+#[derive(Debug)]
+pub struct Who {
+    /// The id that it is assigned to.
+    pub id: Option<String>,
+    /// Who has its lease.
+    pub holder: Option<Holder>,
+    /// Who listens on it, as far as the system tells.
+    pub occupants: Vec<Occupant>,
+    /// Whether every socket keeps away from it.
+    pub is_free: bool,
+}
+
+/// Who has the port.
+pub fn who(port_for: &PortFor, port: u16) -> Result<Who, Error> {
+    let store = port_for.store();
+    let holder = match store.access()? {
+        Some(access) => store.leases().holder(port, access)?,
+        None => None,
+    };
+    Ok(Who {
+        id: store.snapshot()?.id_of(port).map(str::to_owned),
+        holder,
+        occupants: Occupants::of(port).into_list(),
+        is_free: socket::can_be_bound(port).unwrap_or(false),
+    })
+}
