@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::acquire;
 use crate::error::Error;
 use crate::guard::PortGuard;
-use crate::holder::Holder;
+use crate::holder::{self, Holder};
 use crate::import;
 use crate::occupant::Occupants;
 use crate::port_for::PortFor;
@@ -13,9 +13,7 @@ use crate::request::Request;
 use crate::socket;
 
 pub use crate::guard::hand_over;
-pub use crate::holder::printable;
 pub use crate::import::{Entry, Fault, Imported, parse as parse_python_config};
-pub use crate::occupant::Occupant;
 
 /// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
 pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
@@ -44,12 +42,37 @@ pub fn import(port_for: &PortFor, path: &Path) -> Result<Imported, Error> {
     import::import(port_for, path)
 }
 
+/// The text without what would move a terminal's cursor.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    holder::printable(text)
+}
+
+/// A process that listens on a port.
+#[derive(Debug, Clone)]
+pub struct Occupant {
+    /// Its process id.
+    pub pid: u32,
+    /// Its command line where the system tells it, else its name.
+    pub command: String,
+    /// The number of its user.
+    pub user: Option<u32>,
+}
+
 /// Those who listen on each of the ports.
 #[must_use]
 pub fn occupants(ports: &[u16]) -> Vec<Vec<Occupant>> {
-    Occupants::of_each(ports)
-        .into_iter()
-        .map(Occupants::into_list)
+    Occupants::of_each(ports).iter().map(list).collect()
+}
+
+fn list(occupants: &Occupants) -> Vec<Occupant> {
+    occupants
+        .iter()
+        .map(|found| Occupant {
+            pid: found.pid,
+            command: found.command.clone(),
+            user: found.user,
+        })
         .collect()
 }
 
@@ -76,7 +99,7 @@ pub fn who(port_for: &PortFor, port: u16) -> Result<Who, Error> {
     Ok(Who {
         id: store.snapshot()?.id_of(port).map(str::to_owned),
         holder,
-        occupants: Occupants::of(port).into_list(),
+        occupants: list(&Occupants::of(port)),
         is_free: socket::can_be_bound(port).unwrap_or(false),
     })
 }

@@ -115,8 +115,7 @@ impl fmt::Display for Holder {
 }
 
 /// The text without what would move a terminal's cursor.
-#[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

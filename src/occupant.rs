@@ -12,15 +12,11 @@ use crate::holder::printable;
 #[derive(Debug, Clone)]
 pub(crate) struct Occupants(Vec<Occupant>);
 
-/// A process that listens on a port.
 #[derive(Debug, Clone)]
-pub struct Occupant {
-    /// Its process id.
-    pub pid: u32,
-    /// Its command line where the system tells it, else its name.
-    pub command: String,
-    /// The number of its user.
-    pub user: Option<u32>,
+pub(crate) struct Occupant {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+    pub(crate) user: Option<u32>,
 }
 
 impl Occupants {
@@ -62,8 +58,8 @@ impl Occupants {
     }
 
     #[cfg(feature = "cli")]
-    pub(crate) fn into_list(self) -> Vec<Occupant> {
-        self.0
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Occupant> {
+        self.0.iter()
     }
 }
 

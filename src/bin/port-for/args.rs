@@ -9,39 +9,70 @@ use clap_complete::Shell;
 
 use crate::age;
 
-const MORE: &str = "\
-With -- CMD:
-  The port is yours alone from before CMD starts until it ends: CMD takes this process's place, with
-  its process id, so signals and the exit status are its own. In ARGS, {port} and {addr} stand for the
-  number and for 127.0.0.1:number of the first NAME, {port:NAME} and {addr:NAME} for those of any. In the
-  environment, PORT is the number of the first NAME, and PORT_<NAME> that of each, in capitals and with
-  _ for all that is neither a letter nor a digit (unless that would begin with PORT_FOR_).
+/// What there is to say beyond the options, for the long help and the manual page: titles and texts. Both wrap lines,
+/// except those that begin with spaces.
+pub(crate) const MORE: [(&str, &str); 5] = [
+    (
+        "Running a command",
+        "\
+The ports are yours alone from before CMD starts until it ends: CMD takes this process's place, with its process id, \
+so signals and the exit status are its own. In ARGS, {port} and {addr} stand for the number and for 127.0.0.1:number of \
+the first NAME, {port:NAME} and {addr:NAME} for those of any. In the environment, PORT is the number of the first NAME, \
+and PORT_<NAME> that of each, in capitals and with _ for all but letters and digits (unless that would begin with \
+PORT_FOR_).
 
-  CMD binds the port by itself. On Linux it must set SO_REUSEADDR before, as nearly all servers do, for
-  the port stays reserved until then. With --inherit, CMD gets the listening socket instead, as file
-  descriptor 3 (then 4, ...), with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as systemd sets them.
+CMD binds the port by itself. On Linux it must set SO_REUSEADDR before, as nearly all servers do, for the port stays \
+reserved until then. With --inherit, CMD gets the listening socket instead, as file descriptor 3 (then 4, ...), with \
+LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as systemd sets them.
 
-  The lease is a lock on a file that CMD has open from its start. A server that closes all files that it
-  did not open itself ends it early; one that goes to the background keeps it for as long as it runs.
+The lease is a lock on a file that CMD has open from its start. A program that closes all files that it did not open \
+itself ends it early; children that CMD leaves behind can keep it for longer.",
+    ),
+    (
+        "JSON",
+        "\
+--list prints an array of objects, and --who one object, with the fields
 
-With --json:
-  --list prints an array of objects, and --who one object, with the fields
-    id         the name, or null
-    port       the number
-    state      \"free\", \"held\" (somebody has the lease) or \"occupied\" (somebody listens without it)
-    holder     null, or who has the lease: pid, test (or null), command, since
-    occupants  who listens on the port: an array of pid, command, user (its number, or null)
-    last_used  null where it is not known (only with --list)
-  Times are whole seconds since 1970.
+  id         the name, or null
+  port       the number
+  state      \"free\", \"held\" (somebody has the lease) or
+             \"occupied\" (somebody listens without it)
+  holder     null, or who has the lease: pid, test (or null), command, since
+  occupants  who listens: an array of pid, command, user (a number, or null)
+  last_used  null where it is not known (only with --list)
 
-Exit status:
-  0 done, 1 could not, 2 called the wrong way; with -- CMD, that of CMD.
+Times are whole seconds since 1970. Fields may be added; these stay.",
+    ),
+    (
+        "Exit status",
+        "\
+  0          done
+  1          it could not
+  2          it was called the wrong way
+  any        with CMD, that of CMD",
+    ),
+    (
+        "Environment",
+        "\
+  PORT_FOR_STORE      the store's file (else one in the user's state folder)
+  PORT_FOR_NAMESPACE  put before every name: ports of its own for a checkout
+  PORT_FOR_TIMEOUT    seconds to wait for a port that somebody holds (else 60)
+  PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
+    ),
+    (
+        "Examples",
+        "\
+  port-for api
+  port-for redis -- redis-server --port {port}
+  port-for web --inherit -- uvicorn --fd 3 app:app
+  port-for api db -- sh -c 'serve --port $PORT_API --db :$PORT_DB'",
+    ),
+];
 
-Environment:
-  PORT_FOR_STORE      the store's file (default: in the user's state folder)
-  PORT_FOR_NAMESPACE  put before every name, so that checkouts have ports of their own
-  PORT_FOR_TIMEOUT    how many seconds to wait for a port that somebody else holds (default: 60)
-  PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000";
+fn more() -> String {
+    MORE.map(|(title, text)| format!("{title}:\n{text}"))
+        .join("\n\n")
+}
 
 /// A port of its own for every name: the same one each time, and nobody else's
 #[derive(Debug, Parser)]
@@ -50,7 +81,7 @@ Environment:
     version,
     disable_version_flag = true,
     arg_required_else_help = true,
-    after_long_help = MORE,
+    after_long_help = more(),
     override_usage = "port-for [OPTIONS] NAME... [-- CMD [ARGS]...]\n       port-for [OPTIONS] \
         <--list | --unbind NAME | --prune AGE | --import FILE | --who PORT>",
     group = ArgGroup::new("mode").required(true),

@@ -45,29 +45,31 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
             &who.occupants,
         ));
     }
-    let mut text = match &who.id {
-        Some(id) => format!("port {port} is assigned to `{id}`\n"),
-        None => format!("port {port} is assigned to no name\n"),
-    };
-    text += &match &who.holder {
-        Some(holder) => format!("held by {holder}\n"),
-        None => "nobody holds it\n".to_owned(),
-    };
-    for Occupant { pid, command, user } in &who.occupants {
-        text += &format!("process {pid} (`{}`", printable(command));
-        if let Some(user) = user {
-            text += &format!(", user {user}");
-        }
-        text += ") listens on it\n";
-    }
+    let mut lines = vec![
+        match &who.id {
+            Some(id) => format!("port {port} is assigned to `{id}`"),
+            None => format!("port {port} is assigned to no name"),
+        },
+        match &who.holder {
+            Some(holder) => format!("held by {holder}"),
+            None => "nobody holds it".to_owned(),
+        },
+    ];
+    lines.extend(who.occupants.iter().map(|Occupant { pid, command, user }| {
+        let user = user.map_or_else(String::new, |user| format!(", user {user}"));
+        format!(
+            "process {pid} (`{}`{user}) listens on it",
+            printable(command)
+        )
+    }));
     if who.occupants.is_empty() {
-        text += if who.is_free {
-            "nobody listens on it\n"
+        lines.push(if who.is_free {
+            "nobody listens on it".to_owned()
         } else {
-            "it cannot be bound, but whoever listens on it cannot be seen from here\n"
-        };
+            "it cannot be bound, but whoever has it cannot be seen from here".to_owned()
+        });
     }
-    print(text.as_bytes())
+    print(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {
@@ -169,16 +171,18 @@ fn table(rows: &[[String; COLUMNS]], terminal: Option<usize>) -> String {
     }
     let mut text = String::new();
     for row in [&head].into_iter().chain(rows) {
-        let mut line = String::new();
-        for ((cell, width), to_the_right) in row.iter().zip(widths).zip(TO_THE_RIGHT) {
-            let cell = shorten(cell, width);
-            line += &if to_the_right {
-                format!("{cell:>width$}  ")
-            } else {
-                format!("{cell:width$}  ")
-            };
-        }
-        text += line.trim_end();
+        let cells = row.iter().zip(widths).zip(TO_THE_RIGHT);
+        let line: Vec<_> = cells
+            .map(|((cell, width), to_the_right)| {
+                let cell = shorten(cell, width);
+                if to_the_right {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:width$}")
+                }
+            })
+            .collect();
+        text += line.join("  ").trim_end();
         text.push('\n');
     }
     text

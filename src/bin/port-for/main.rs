@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use clap_mangen::roff::{Roff, roman};
 use port_for::{__cli as cli, Error, ErrorKind, PortFor};
 
 use crate::args::Args;
@@ -58,10 +59,7 @@ fn obey(args: &Args) -> Result<(), Failure> {
         return print(&script);
     }
     if args.man {
-        let mut page = Vec::new();
-        clap_mangen::Man::new(Args::command())
-            .render(&mut page)
-            .map_err(|error| Failure::Could(error.to_string()))?;
+        let page = manual().map_err(|error| Failure::Could(error.to_string()))?;
         return print(&page);
     }
     let port_for = match &args.store {
@@ -108,6 +106,22 @@ fn obey(args: &Args) -> Result<(), Failure> {
             [program, words @ ..] => run::run(&port_for, &names, args, program, words),
         }
     }
+}
+
+fn manual() -> io::Result<Vec<u8>> {
+    let manual = clap_mangen::Man::new(Args::command());
+    let mut page = Vec::new();
+    manual.render_title(&mut page)?;
+    manual.render_name_section(&mut page)?;
+    manual.render_synopsis_section(&mut page)?;
+    manual.render_options_section(&mut page)?;
+    for (title, text) in args::MORE {
+        let mut section = Roff::new();
+        section.control("SH", [&*title.to_uppercase()]);
+        section.text([roman(text)]);
+        section.to_writer(&mut page)?;
+    }
+    Ok(page)
 }
 
 /// All or nothing: what is held cannot be forgotten, and whoever asked for it should know before the rest is gone.
