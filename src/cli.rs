@@ -96,8 +96,11 @@ pub fn who(port_for: &PortFor, port: u16) -> Result<Who, Error> {
         Some(access) => store.leases().holder(port, access)?,
         None => None,
     };
+    let snapshot = store.snapshot()?;
+    let key = snapshot.id_of(port);
     Ok(Who {
-        id: store.snapshot()?.id_of(port).map(str::to_owned),
+        // Of another namespace, the whole of what the store calls it.
+        id: key.map(|key| port_for.id_of(key).unwrap_or(key).to_owned()),
         holder,
         occupants: list(&Occupants::of(port)),
         is_free: socket::can_be_bound(port).unwrap_or(false),

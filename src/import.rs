@@ -212,3 +212,61 @@ impl fmt::Display for Faults<'_> {
         self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the tests of the command do not come across.
+    #[test]
+    fn any_garbage_gives_sound_entries_and_faults_of_its_lines() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let parts = [
+            "[DEFAULT]",
+            "[",
+            "]",
+            "a",
+            "B",
+            " = ",
+            ":",
+            "80",
+            "81",
+            "65536",
+            "-",
+            "\n",
+            "\r\n",
+            "\r",
+            " ",
+            "\t",
+            "#",
+            ";",
+            "\0",
+            "é",
+            "\u{feff}",
+            "İ",
+        ];
+        for _ in 0..20_000 {
+            let count = random.usize(..40);
+            let text: String = (0..count).map(|_| random.choice(parts).unwrap()).collect();
+            let (entries, faults) = parse(&text);
+            let last = text.lines().count();
+            for entry in &entries {
+                assert!((1..=last).contains(&entry.line), "{text:?}");
+                assert!(
+                    entry.port > 0 && broken_rule(&entry.id, MAX_ID).is_none(),
+                    "{text:?}"
+                );
+                let same = |other: &&Entry| other.id == entry.id || other.port == entry.port;
+                assert_eq!(entries.iter().filter(same).count(), 1, "{text:?}");
+            }
+            assert!(
+                faults.iter().all(|fault| (1..=last).contains(&fault.line)),
+                "{text:?}"
+            );
+            assert!(
+                !faults.iter().any(|fault| fault.what.contains('\n')),
+                "{text:?}"
+            );
+        }
+    }
+}

@@ -2,15 +2,13 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
 
 use port_for::{ErrorKind, OnBusy};
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Running, Store, has, stderr, stdout};
+use crate::{Running, Store, has, stderr};
 
 impl Running {
     /// The next line that it prints; it has started to run when it prints one.
@@ -194,32 +192,36 @@ fn a_held_port_is_waited_for_and_its_holder_named() {
     );
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn until_the_command_binds_its_port_it_is_reserved() {
-    use socket2::{Domain, Socket, Type};
-
-    let store = Store::new();
-    let port = store.port(&["program/reserved"]);
-    let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut running = store.start(&["program/reserved", "--", "sh", "-c", WAITS]);
-    running.line();
-    // Nobody gets the port by accident, and nobody is served.
-    let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    assert!(accident.bind(&addr.into()).is_err());
-    assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(5)).is_err());
-    // Who sets SO_REUSEADDR, as the standard library does, can have it.
-    let server = TcpListener::bind(addr).unwrap();
-    TcpStream::connect(addr).unwrap();
-    server.accept().unwrap();
-}
-
+/// Where `/proc` tells which files a process has open, and a socket that was shut down stays bound.
 #[cfg(target_os = "linux")]
 mod descriptors {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
+    use crate::stdout;
 
     const SHOW: &str = "echo $LISTEN_FDS $LISTEN_FDNAMES $LISTEN_PID $$; readlink /proc/self/fd/3; \
         readlink /proc/self/fd/4";
+
+    #[test]
+    fn until_the_command_binds_its_port_it_is_reserved() {
+        let store = Store::new();
+        let port = store.port(&["program/reserved"]);
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut running = store.start(&["program/reserved", "--", "sh", "-c", WAITS]);
+        running.line();
+        // Nobody gets the port by accident, and nobody is served.
+        let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert!(accident.bind(&addr.into()).is_err());
+        assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(5)).is_err());
+        // Who sets SO_REUSEADDR, as the standard library does, can have it.
+        let server = TcpListener::bind(addr).unwrap();
+        TcpStream::connect(addr).unwrap();
+        server.accept().unwrap();
+    }
 
     #[test]
     fn are_announced_as_systemd_does_it() {

@@ -45,24 +45,21 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
     ),
     (
         "Exit status",
-        "\
-  0          done
+        "  0          done
   1          it could not
   2          it was called the wrong way
   any        with CMD, that of CMD",
     ),
     (
         "Environment",
-        "\
-  PORT_FOR_STORE      the store's file (else one in the user's state folder)
+        "  PORT_FOR_STORE      the store's file (else one in the user's state folder)
   PORT_FOR_NAMESPACE  put before every name: ports of its own for a checkout
   PORT_FOR_TIMEOUT    seconds to wait for a port that somebody holds (else 60)
   PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
     ),
     (
         "Examples",
-        "\
-  port-for api
+        "  port-for api
   port-for redis -- redis-server --port {port}
   port-for web --inherit -- uvicorn --fd 3 app:app
   port-for api db -- sh -c 'serve --port $PORT_API --db :$PORT_DB'",

@@ -126,8 +126,11 @@ const NARROWEST: usize = 16;
 
 fn cells(found: &Assignment, occupants: &[Occupant]) -> [String; COLUMNS] {
     let (pid, who) = match (found.holder(), occupants.first()) {
-        (Some(holder), _) => (holder.pid(), holder.test().unwrap_or(holder.command())),
-        (None, Some(occupant)) => (occupant.pid, &*occupant.command),
+        (Some(holder), _) => {
+            let command = without_folder(holder.command());
+            (holder.pid(), holder.test().unwrap_or(command))
+        }
+        (None, Some(occupant)) => (occupant.pid, without_folder(&occupant.command)),
         (None, None) => (0, ""),
     };
     [
@@ -148,6 +151,13 @@ fn cells(found: &Assignment, occupants: &[Occupant]) -> [String; COLUMNS] {
         },
         printable(who),
     ]
+}
+
+/// The command line without the folder of its program, which is often most of it.
+fn without_folder(command: &str) -> &str {
+    let program = command.split(' ').next().unwrap_or_default();
+    let folder = program.rfind(['/', '\\']).map_or(0, |last| last + 1);
+    &command[folder..]
 }
 
 /// The rows below their head, each column as wide as its widest cell. On a terminal of a certain width, the first and
@@ -171,11 +181,11 @@ fn table(rows: &[[String; COLUMNS]], terminal: Option<usize>) -> String {
     }
     let mut text = String::new();
     for row in [&head].into_iter().chain(rows) {
-        let cells = row.iter().zip(widths).zip(TO_THE_RIGHT);
-        let line: Vec<_> = cells
-            .map(|((cell, width), to_the_right)| {
-                let cell = shorten(cell, width);
-                if to_the_right {
+        let line: Vec<_> = (0..COLUMNS)
+            .map(|column| {
+                let width = widths[column];
+                let cell = shorten(&row[column], width, column);
+                if TO_THE_RIGHT[column] {
                     format!("{cell:>width$}")
                 } else {
                     format!("{cell:width$}")
@@ -188,14 +198,18 @@ fn table(rows: &[[String; COLUMNS]], terminal: Option<usize>) -> String {
     text
 }
 
-/// Leaves out the middle: of an id, both ends tell something.
-fn shorten(cell: &str, width: usize) -> String {
+/// Leaves out what is too much: the middle of an id, of which both ends tell something, the end of all else.
+fn shorten(cell: &str, width: usize, column: usize) -> String {
     let count = cell.chars().count();
     if count <= width {
         return cell.to_owned();
     }
-    let (head, tail) = (width / 2, width.saturating_sub(width / 2 + 1));
-    let (head, tail) = (cell.chars().take(head), cell.chars().skip(count - tail));
+    let room = width.saturating_sub(1);
+    let tail = if column == 0 { room / 2 } else { 0 };
+    let (head, tail) = (
+        cell.chars().take(room - tail),
+        cell.chars().skip(count - tail),
+    );
     head.chain(['…']).chain(tail).collect()
 }
 
@@ -240,10 +254,24 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_is_too_long_lacks_its_middle() {
-        assert_eq!(shorten("my_crate::login", 9), "my_c…ogin");
-        assert_eq!(shorten("abc", 3), "abc");
-        assert_eq!(shorten("abc", 1), "…");
-        assert_eq!(shorten("abc", 0), "…");
+    fn a_cell_that_is_too_long_is_cut() {
+        assert_eq!(shorten("my_crate::login", 9, 0), "my_c…ogin");
+        assert_eq!(shorten("redis-server *:80", 9, 6), "redis-se…");
+        for column in [0, 6] {
+            assert_eq!(shorten("abc", 3, column), "abc");
+            assert_eq!(shorten("abc", 1, column), "…");
+        }
+    }
+
+    #[test]
+    fn a_command_is_told_without_its_folder() {
+        for (command, told) in [
+            ("/usr/bin/redis-server *:80", "redis-server *:80"),
+            ("sh -c /bin/true", "sh -c /bin/true"),
+            ("C:\\bin\\x.exe a", "x.exe a"),
+            ("", ""),
+        ] {
+            assert_eq!(without_folder(command), told);
+        }
     }
 }

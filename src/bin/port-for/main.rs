@@ -142,8 +142,8 @@ fn prune(port_for: &PortFor, age: std::time::Duration) -> Result<(), Failure> {
         .collect();
     if !held.is_empty() {
         return Err(Failure::Could(format!(
-            "nothing was forgotten, for of what was taken that long ago, these are held; end their processes, or choose \
-             a longer time:{}",
+            "forgot nothing, for these were taken that long ago and are held; end their processes, or choose a longer \
+             time:{}",
             held.concat()
         )));
     }
