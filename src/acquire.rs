@@ -174,24 +174,26 @@ fn check_exact(
     port: Option<u16>,
 ) -> Result<(), Error> {
     let (id, store) = (key.to_owned(), store.path().to_owned());
-    match (port, snapshot.id_of(wanted)) {
-        _ if wanted == 0 => Err(Cause::NotAPort { id }.into()),
-        (Some(has), _) if has != wanted => Err(Cause::HasOtherPort {
+    let conflict = match port {
+        _ if wanted == 0 => Cause::NotAPort { id },
+        Some(has) if has == wanted => return Ok(()),
+        Some(has) => Cause::HasOtherPort {
             id,
             wanted,
             has,
             store,
-        }
-        .into()),
-        (None, Some(other)) => Err(Cause::PortOfOther {
-            id,
-            wanted,
-            other: other.to_owned(),
-            store,
-        }
-        .into()),
-        _ => Ok(()),
-    }
+        },
+        None => match snapshot.id_of(wanted) {
+            None => return Ok(()),
+            Some(other) => Cause::PortOfOther {
+                id,
+                wanted,
+                other: other.to_owned(),
+                store,
+            },
+        },
+    };
+    Err(conflict.into())
 }
 
 /// A port for an id that has none: the one that was wished for, or the first of the id's own order that is in the
@@ -421,8 +423,8 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
 impl Request<'_> {
     fn limit(&self) -> Duration {
         match self.on_busy {
-            OnBusy::Fail => Wait::GLANCE.min(self.timeout),
-            OnBusy::Wait | OnBusy::Move => self.timeout,
+            OnBusy::Fail => Wait::GLANCE,
+            OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
         }
     }
 }
@@ -447,7 +449,7 @@ fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
 fn say(what: &str, wait: &Wait) {
     let (waited, limit) = (Seconds(wait.elapsed()), Seconds(wait.limit()));
     tell(&format!(
-        "{what}; waiting for it since {waited} ago, up to {limit} (`PORT_FOR_TIMEOUT`)"
+        "{what}; waiting, {waited} so far of at most {limit} (`PORT_FOR_TIMEOUT`)"
     ));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, SystemTime};
@@ -49,15 +49,9 @@ impl Leases {
     ///
     /// When its file cannot be made, opened or locked, or is not to be trusted.
     pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
-        let path = self.path(port);
-        let lock = match Lock::try_take(&path, access) {
-            Err(error) if is_missing(&error, &self.folder) => {
-                files::make_folder(&self.folder)?;
-                Lock::try_take(&path, access)?
-            }
-            tried => tried?,
+        let Some(lock) = Lock::try_take(&self.path(port), access)? else {
+            return Ok(None);
         };
-        let Some(lock) = lock else { return Ok(None) };
         taken().insert(lock.id().clone(), thread::current().id());
         Ok(Some(Lease { lock: Some(lock) }))
     }
@@ -98,13 +92,7 @@ impl Leases {
         }
         let path = self.path(port);
         // Should the file be removed at this very moment, then the assignment is forgotten, and with it its last use.
-        let (file, _) = match files::open_lock(&path, access) {
-            Err(error) if is_missing(&error, &self.folder) => {
-                files::make_folder(&self.folder)?;
-                files::open_lock(&path, access)?
-            }
-            opened => opened?,
-        };
+        let (file, _) = files::open_lock(&path, access)?;
         files::touch(&file).map_err(|error| files::failed("note the use in", &path, error))
     }
 
@@ -139,15 +127,6 @@ impl Leases {
         let id = FileId::new(&found, &path);
         taken().get(&id) == Some(&thread::current().id())
     }
-}
-
-fn is_missing(error: &Error, folder: &Path) -> bool {
-    use std::error::Error as _;
-    let not_found = error
-        .source()
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound);
-    not_found && !folder.exists()
 }
 
 /// Live, exclusive use of a port.

@@ -67,7 +67,7 @@ impl Occupants {
 impl fmt::Display for Occupants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("a process that this system does not let us name");
+            return f.write_str("somebody whom the system does not name (another user's process, or one that has just let go)");
         }
         for (nth, occupant) in self.0.iter().enumerate() {
             if nth > 0 {
@@ -81,7 +81,7 @@ impl fmt::Display for Occupants {
             f.write_str(")")?;
             if *pid == process::id() {
                 f.write_str(
-                    ", which is this one: a listener taken from an earlier guard is still open,",
+                    ", this very process: is a listener taken from an earlier guard still open?",
                 )?;
             }
         }

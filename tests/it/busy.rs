@@ -1,0 +1,238 @@
+//! A port that somebody else has: waiting, giving up, and saying who it is.
+
+use std::io::BufRead;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use port_for::{ErrorKind, OnBusy, PortFor};
+
+use crate::support::{ChildTest, TempStore, command, report, told, wait_for_parent};
+
+/// Holds the id it is told until its parent says a word.
+#[test]
+#[ignore = "a child of other tests"]
+fn child_holds() {
+    let Some((store, id)) = told() else { return };
+    let guard = PortFor::open(store).unwrap().guard(&id).unwrap();
+    report(guard.port());
+    wait_for_parent();
+}
+
+/// Listens on the port it is told, as a stranger does, until its parent says a word.
+#[test]
+#[ignore = "a child of other tests"]
+fn child_listens() {
+    let Some((_, port)) = told() else { return };
+    let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap();
+    report("listening");
+    wait_for_parent();
+}
+
+const HOLDS: &str = "busy::child_holds";
+const LISTENS: &str = "busy::child_listens";
+
+#[test]
+fn a_killed_holder_leaves_nothing_behind() {
+    let store = TempStore::new();
+    for _ in 0..5 {
+        let mut child = ChildTest::start(HOLDS, store.path(), &store.api);
+        let port = child.line();
+        child.kill();
+        // One try, no waiting: the kernel has let go of the lease and the port with the process.
+        let guard = store
+            .request(&store.api)
+            .timeout(Duration::ZERO)
+            .guard()
+            .unwrap();
+        assert_eq!(guard.port().to_string(), port);
+    }
+}
+
+#[test]
+fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
+    let store = TempStore::new();
+    let mut child = ChildTest::start(HOLDS, store.path(), &store.api);
+    let port = child.line();
+    let short = Duration::from_millis(100);
+    let errors = [
+        store
+            .request(&store.api)
+            .timeout(short)
+            .guard()
+            .map(drop)
+            .unwrap_err(),
+        store
+            .request(&store.api)
+            .timeout(Duration::ZERO)
+            .guard()
+            .map(drop)
+            .unwrap_err(),
+        store
+            .request(&store.api)
+            .on_busy(OnBusy::Fail)
+            .guard()
+            .map(drop)
+            .unwrap_err(),
+        store.release(&store.api).map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        let message = error.to_string();
+        let pid = format!("process {}", child.id());
+        for part in [
+            "`api ",
+            &port,
+            &pid,
+            "--exact busy::child_holds",
+            HOLDS,
+            "waited",
+            "PORT_FOR_TIMEOUT",
+        ] {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
+    let listed = store.assignments().unwrap();
+    let holder = listed[0].holder().expect("the child holds it");
+    assert_eq!(holder.pid(), child.id());
+    assert_eq!(holder.test(), Some(HOLDS));
+    assert!(holder.command().contains("--exact"));
+    assert!(holder.since() <= std::time::SystemTime::now());
+    child.join();
+    assert_eq!(store.assignments().unwrap()[0].holder(), None);
+}
+
+#[test]
+fn who_waits_says_for_whom_and_then_gets_the_port() {
+    let store = TempStore::new();
+    let guard = store.guard(&store.api).unwrap();
+    let mut waiting = command(HOLDS, store.path(), &store.api);
+    let mut child = ChildTest::run(waiting.stderr(Stdio::piped()));
+    let said = child
+        .stderr()
+        .lines()
+        .map(Result::unwrap)
+        .find(|line| line.contains("port-for:"));
+    let said = said.expect("the child says something before it ends");
+    let me = format!(
+        "` (port {}) is held by process {}",
+        guard.port(),
+        std::process::id()
+    );
+    for part in [&*me, "who_waits_says_for_whom", "PORT_FOR_TIMEOUT"] {
+        assert!(said.contains(part), "{said:?} lacks {part:?}");
+    }
+    let port = guard.port();
+    drop(guard);
+    assert_eq!(child.line(), port.to_string());
+    child.join();
+}
+
+#[test]
+fn a_known_id_is_never_moved_by_a_stranger_who_is_named_instead() {
+    let store = TempStore::new();
+    let port = store.forward_port(&store.api, 0).unwrap();
+    let mut stranger = ChildTest::start(LISTENS, store.path(), &port.to_string());
+    stranger.line();
+    let errors = [
+        store
+            .request(&store.api)
+            .timeout(Duration::from_millis(100))
+            .guard()
+            .map(drop)
+            .unwrap_err(),
+        store
+            .request(&store.api)
+            .on_busy(OnBusy::Fail)
+            .guard()
+            .map(drop)
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Occupied);
+        let message = error.to_string();
+        assert!(message.contains(&port.to_string()), "{message}");
+        if cfg!(target_os = "linux") {
+            let pid = format!("process {} (`", stranger.id());
+            for part in [&*pid, "--exact busy::child_listens"] {
+                assert!(message.contains(part), "{message:?} lacks {part:?}");
+            }
+        }
+    }
+    stranger.join();
+    let guard = store.guard(&store.api).unwrap();
+    assert_eq!(guard.port(), port);
+}
+
+#[test]
+fn a_stranger_who_goes_away_in_time_is_waited_for() {
+    let store = TempStore::new();
+    let port = store.forward_port(&store.api, 0).unwrap();
+    let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| store.guard(&store.api).unwrap().port());
+        drop(stranger);
+        assert_eq!(waiter.join().unwrap(), port);
+    });
+}
+
+#[test]
+fn a_listener_that_outlived_its_guard_is_found_in_this_very_process() {
+    let store = TempStore::new();
+    let listener = store.guard(&store.api).unwrap().take_listener().unwrap();
+    let error = store
+        .request(&store.api)
+        .timeout(Duration::ZERO)
+        .guard()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied);
+    if cfg!(target_os = "linux") {
+        assert!(error.to_string().contains("this very process"), "{error}");
+    }
+    drop(listener);
+}
+
+#[test]
+fn an_id_released_while_somebody_waits_for_it_is_assigned_anew() {
+    let store = TempStore::new();
+    let guard = store.guard(&store.api).unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| store.guard(&store.api).unwrap().port());
+        drop(guard);
+        // Whoever comes first, the waiter gets a port that the store knows.
+        match store.release(&store.api) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Busy),
+        }
+        assert_eq!(
+            store.forward_port(&store.api, 0).unwrap(),
+            waiter.join().unwrap()
+        );
+    });
+}
+
+#[test]
+fn a_release_beside_acquirers_never_gives_two_of_them_the_port() {
+    let store = TempStore::new();
+    let inside = std::sync::Mutex::new(());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let _guard = store.guard(&store.api).unwrap();
+                    let alone = inside.try_lock();
+                    assert!(alone.is_ok(), "two hold `api` at once");
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..100 {
+                match store.release(&store.api) {
+                    Ok(_) => {}
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Busy),
+                }
+            }
+        });
+    });
+}

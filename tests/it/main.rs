@@ -1,0 +1,23 @@
+//! What users rely on, through the public face.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests talk to their children by environment"
+)]
+#![allow(missing_docs, unreachable_pub)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod assigning;
+mod busy;
+#[cfg(unix)]
+mod environment;
+#[cfg(unix)]
+mod files;
+mod guards;
+mod ids;
+mod race;
+mod rival;
+mod store_text;
+mod tidy;
