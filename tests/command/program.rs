@@ -65,15 +65,15 @@ fn a_signal_can_be_handled_by_the_command() {
 }
 
 #[rstest]
-#[case(&[])]
-#[case(&["--inherit"])]
-fn the_lease_lasts_as_long_as_the_command(#[case] inherit: &[&str]) {
+#[case("program/lease", &[])]
+#[case("program/lease/inherit", &["--inherit"])]
+fn the_lease_lasts_as_long_as_the_command(#[case] id: &str, #[case] inherit: &[&str]) {
     let store = Store::new();
-    let args = [&["program/lease"], inherit, &["--", "sh", "-c", WAITS]].concat();
+    let args = [&[id], inherit, &["--", "sh", "-c", WAITS]].concat();
     let mut running = store.start(&args);
     running.line();
     let ports = store.library();
-    let ask = || ports.request("program/lease").on_busy(OnBusy::Fail).guard();
+    let ask = || ports.request(id).on_busy(OnBusy::Fail).guard();
     let error = ask().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     has(

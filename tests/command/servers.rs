@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -52,8 +52,12 @@ fn ask(port: u16, request: &str, running: &mut Running) -> String {
         });
         match answer {
             Ok(answer) => return answer,
-            // It is not up yet.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            // It is not up yet; or a process that another test had started has ended.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused | ErrorKind::Interrupted
+                ) => {}
             Err(error) => panic!("{error}"),
         }
         assert!(Instant::now() < deadline, "nobody listens");
