@@ -52,6 +52,31 @@ fn a_folder_in_the_place_of_the_store_is_an_error() {
 }
 
 #[test]
+fn a_path_that_names_no_file_cannot_be_opened() {
+    let store = TempStore::new();
+    let folder = store.folder().to_str().unwrap();
+    for path in [
+        "",
+        "/",
+        ".",
+        "..",
+        &format!("{folder}/"),
+        &format!("{folder}/.."),
+    ] {
+        let error = PortFor::open(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Store, "{path}");
+        let message = error.to_string();
+        for part in [
+            &format!("`{path}`"),
+            "not the path of a file",
+            "PORT_FOR_STORE",
+        ] {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_made_private() {
     let store = TempStore::new();
     let folder = store.folder().join("a/b");
