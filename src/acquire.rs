@@ -150,20 +150,15 @@ fn choose(
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     let leases = port_for.store().leases();
-    let (mut held, mut taken) = (0, 0);
-    let mut is_free = |port| -> Result<bool, Error> {
-        if leases.holder(port, change.access())?.is_some() {
-            held += 1;
-            return Ok(false);
-        }
-        let free = socket::can_be_bound(port)
-            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))?;
-        taken += usize::from(!free);
-        Ok(free)
+    let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
+    let is_free = |port| {
+        socket::can_be_bound(port)
+            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))
     };
     if let Wish::Default(port) = request.wish
         && port >= UNPRIVILEGED
         && !assigned.contains(port)
+        && !is_held(port)?
         && is_free(port)?
     {
         return Ok(port);
@@ -171,9 +166,17 @@ fn choose(
     let pool = request.ports.clone();
     let pool = pool.or_else(|| port_for.config().pool.clone());
     let pool = pool.unwrap_or_else(ports::pool);
+    let (mut held, mut taken) = (0, 0);
     for port in ports::walk(key) {
-        if pool.contains(port) && !assigned.contains(port) && is_free(port)? {
+        if !pool.contains(port) || assigned.contains(port) {
+            continue;
+        }
+        if is_held(port)? {
+            held += 1;
+        } else if is_free(port)? {
             return Ok(port);
+        } else {
+            taken += 1;
         }
     }
     Err(Cause::Exhausted {
@@ -366,11 +369,13 @@ impl Request<'_> {
 
 fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
     let advice = match source.kind() {
-        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: use another port",
-        io::ErrorKind::AddrNotAvailable => {
+        io::ErrorKind::PermissionDenied if addr.port() < UNPRIVILEGED => {
+            "ports below 1024 need privileges: release the id, and ask for another port"
+        }
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput => {
             "no network interface has this address: use another host"
         }
-        _ => "this is not about who has the port",
+        _ => "the system says why, and it is not that somebody else has the port",
     };
     Cause::Bind {
         id: id.to_owned(),
