@@ -31,7 +31,10 @@ pub(crate) fn guards<const N: usize>(
     let mut wait = Wait::new(limit.unwrap_or_default());
     let guards = loop {
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
-        let ports = assign(port_for, requests, wait.left())?;
+        //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
+        let timeout = requests.iter().map(|request| request.timeout).max();
+        let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+        let ports = assign(port_for, requests, left)?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
         let mut order: Vec<usize> = (0..N).collect();
         order.sort_by_key(|&nth| ports[nth]);
