@@ -46,7 +46,10 @@ pub(crate) fn all_guards(
     let mut wait = Wait::new(limit.unwrap_or_default());
     loop {
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
-        let ports = assign(port_for, requests, wait.left())?;
+        //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
+        let timeout = requests.iter().map(|request| request.timeout).max();
+        let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+        let ports = assign(port_for, requests, left)?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|&nth| ports[nth]);
@@ -214,28 +217,31 @@ fn choose(
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     let leases = port_for.store().leases();
-    let (mut held, mut taken) = (0, 0);
-    let mut is_free = |port| -> Result<bool, Error> {
-        if leases.holder(port, change.access())?.is_some() {
-            held += 1;
-            return Ok(false);
-        }
-        let free = socket::can_be_bound(port)
-            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))?;
-        taken += usize::from(!free);
-        Ok(free)
+    let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
+    let is_free = |port| {
+        socket::can_be_bound(port)
+            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))
     };
     if let Wish::Default(port) = request.wish
         && port >= UNPRIVILEGED
         && !assigned.contains(port)
+        && !is_held(port)?
         && is_free(port)?
     {
         return Ok(port);
     }
     let pool = pool(port_for, request);
+    let (mut held, mut taken) = (0, 0);
     for port in ports::walk(key) {
-        if pool.contains(port) && !assigned.contains(port) && is_free(port)? {
+        if !pool.contains(port) || assigned.contains(port) {
+            continue;
+        }
+        if is_held(port)? {
+            held += 1;
+        } else if is_free(port)? {
             return Ok(port);
+        } else {
+            taken += 1;
         }
     }
     Err(Cause::Exhausted {
@@ -437,11 +443,13 @@ impl Request<'_> {
 
 fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
     let advice = match source.kind() {
-        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: use another port",
-        io::ErrorKind::AddrNotAvailable => {
+        io::ErrorKind::PermissionDenied if addr.port() < UNPRIVILEGED => {
+            "ports below 1024 need privileges: release the id, and ask for another port"
+        }
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput => {
             "no network interface has this address: use another host"
         }
-        _ => "this is not about who has the port",
+        _ => "the system says why, and it is not that somebody else has the port",
     };
     Cause::Bind {
         id: id.to_owned(),

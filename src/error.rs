@@ -142,7 +142,7 @@ pub(crate) enum Cause {
     Untrusted { path: PathBuf, why: String },
 
     #[error(
-        "cannot change the store: its lock `{}` was held for {} by {holder}; end that process, or wait longer with \
+        "cannot change the store: its lock `{}` was held for {} by {holder}; let it end, or wait longer with \
          `PORT_FOR_TIMEOUT` (seconds)", path.display(), Seconds(*waited)
     )]
     StoreLocked {
