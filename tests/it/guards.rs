@@ -223,7 +223,7 @@ fn a_guard_can_hold_at_another_address() {
 
     let error = store
         .request("far")
-        .host([192, 0, 2, 1].into())
+        .host(IpAddr::from([192, 0, 2, 1]))
         .guard()
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Bind);
