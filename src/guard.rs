@@ -185,7 +185,8 @@ impl PortGuard {
     /// `SO_REUSEADDR`. Tells where, as [`vacate`](Self::vacate) does, after which [`spawn`](Self::spawn) works as ever.
     ///
     /// The lease stays. It keeps everybody away who asks this crate for ports, and nobody else: until the server
-    /// listens, any program can take the port.
+    /// listens, any program can take the port. Once such a server has ended, connections that it closed keep the port
+    /// from everybody for a minute or so, [`rearm`](Self::rearm) and the next guard included.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;

@@ -15,6 +15,7 @@ pub(crate) enum State {
     /// It was given to this process.
     Taken,
     /// It was given to a child.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no child can be given one"))]
     Given,
     /// A server may bind the port; our socket is still bound where the system lets it be.
     Vacated,

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::process::Child;
-use std::thread;
+#[cfg(unix)]
+use std::{process::Child, thread};
 
 use crate::holder::printable;
 
@@ -44,6 +44,7 @@ impl Output {
 
     /// Takes in what comes through pipes that the command asked for: nobody else would read them, and a full pipe
     /// stops a server.
+    #[cfg(unix)]
     pub(super) fn drain(&self, child: &mut Child) -> io::Result<()> {
         fn pump(mut pipe: impl io::Read + Send + 'static, mut file: File) {
             // It ends with the server, or when the disk is full.
