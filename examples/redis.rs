@@ -11,9 +11,12 @@ use std::time::Duration;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut guard = port_for::guard("examples/redis")?;
     let mut command = Command::new("redis-server");
-    command
-        .args(["--save", "", "--appendonly", "no"])
-        .args(["--bind", "127.0.0.1", "--port", &guard.port().to_string()]);
+    command.args(["--save", "", "--appendonly", "no"]).args([
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &guard.port().to_string(),
+    ]);
 
     // From here on the port refuses connections, but only redis can have it.
     let mut redis = guard.spawn(&mut command)?;

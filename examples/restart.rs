@@ -18,7 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut server = guard.spawn(&mut command)?;
         server.wait_ready(Duration::from_secs(30))?;
         let status = get(guard.addr())?;
-        println!("round {round}, process {}, port {port}: {status}", server.id());
+        println!(
+            "round {round}, process {}, port {port}: {status}",
+            server.id()
+        );
         assert!(status.ends_with("200 OK"));
         server.stop()?;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Cause, Error, Seconds};
 use crate::files;
@@ -19,7 +19,7 @@ use crate::startup;
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::Wait;
 
-/// How long a wait may last before it is said on stderr who is waited for.
+/// How long one and the same thing may be in the way before it is said on stderr what that is.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The first port that needs no privileges to bind.
 const UNPRIVILEGED: u16 = 1024;
@@ -86,7 +86,10 @@ pub(crate) fn assign(
         return Ok(ports);
     }
     let mut change = store.begin(limit)?;
-    for (request, key) in requests.iter().zip(&keys) {
+    // Demands first: what they name is then nobody's choice.
+    let mut order: Vec<_> = requests.iter().zip(&keys).collect();
+    order.sort_by_key(|(request, _)| !matches!(request.wish, Wish::Exact(_)));
+    for (request, key) in order {
         if change.snapshot().port_of(key).is_none() {
             let port = choose(port_for, &change, request, key)?;
             change.assign(key, port);
@@ -124,24 +127,26 @@ fn check_exact(
     port: Option<u16>,
 ) -> Result<(), Error> {
     let (id, store) = (key.to_owned(), store.path().to_owned());
-    match (port, snapshot.id_of(wanted)) {
-        _ if wanted == 0 => Err(Cause::NotAPort { id }.into()),
-        (Some(has), _) if has != wanted => Err(Cause::HasOtherPort {
+    let conflict = match port {
+        _ if wanted == 0 => Cause::NotAPort { id },
+        Some(has) if has == wanted => return Ok(()),
+        Some(has) => Cause::HasOtherPort {
             id,
             wanted,
             has,
             store,
-        }
-        .into()),
-        (None, Some(other)) => Err(Cause::PortOfOther {
-            id,
-            wanted,
-            other: other.to_owned(),
-            store,
-        }
-        .into()),
-        _ => Ok(()),
-    }
+        },
+        None => match snapshot.id_of(wanted) {
+            None => return Ok(()),
+            Some(other) => Cause::PortOfOther {
+                id,
+                wanted,
+                other: other.to_owned(),
+                store,
+            },
+        },
+    };
+    Err(conflict.into())
 }
 
 /// A port for an id that has none: the one that was wished for, or the first of the id's own order that is in the
@@ -153,6 +158,8 @@ fn choose(
     key: &str,
 ) -> Result<u16, Error> {
     if let Wish::Exact(port) = request.wish {
+        // Somebody can have got it since the store was read without its lock.
+        check_exact(port_for.store(), change.snapshot(), key, port, None)?;
         return Ok(port);
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
@@ -206,7 +213,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             io::ErrorKind::NotFound.into(),
         ));
     };
-    let mut told = false;
+    let (began, mut told) = (Instant::now(), false);
     loop {
         if let Some(lease) = leases.try_take(port, access)? {
             return Ok(lease);
@@ -216,7 +223,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             let id = id.to_owned();
             return Err(Cause::Deadlock { id, port }.into());
         }
-        if !told && wait.elapsed() >= PATIENCE {
+        if !told && began.elapsed() >= PATIENCE {
             // Who held it a moment ago may have let go by now: then there is nobody to name.
             if let Some(holder) = leases.holder(port, access)? {
                 say(&format!("`{id}` (port {port}) is held by {holder}"), wait);
@@ -278,7 +285,8 @@ fn hold(
 ) -> Result<Option<Hold>, Error> {
     let id = request.id;
     let addrs = request.host.addrs(id, port)?;
-    let mut told = false;
+    // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
+    let (began, mut told) = (Instant::now(), false);
     loop {
         let Refused {
             protocol, source, ..
@@ -291,11 +299,11 @@ fn hold(
             move_away(port_for, request, port, protocol, wait.left())?;
             return Ok(None);
         }
-        if !told && wait.elapsed() >= PATIENCE {
+        if !told && began.elapsed() >= PATIENCE {
             let occupants = Occupants::of(protocol, port);
             let listens_there = protocol.listens_there();
             say(
-                &format!("`{id}` has port {port}, but {occupants} {listens_there}"),
+                &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
                 wait,
             );
             told = true;
@@ -355,7 +363,7 @@ fn move_away(
         let occupants = Occupants::of(protocol, port);
         let listens_there = protocol.listens_there();
         tell(&format!(
-            "port {port} is in use, {occupants} {listens_there}: `{id}` has port {other} from now on"
+            "`{id}` has port {other} from now on; at {port}, somebody else {listens_there}: {occupants}"
         ));
     }
     Ok(())
@@ -389,8 +397,8 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
 impl Request<'_> {
     fn limit(&self) -> Duration {
         match self.on_busy {
-            OnBusy::Fail => Wait::GLANCE.min(self.timeout),
-            OnBusy::Wait | OnBusy::Move => self.timeout,
+            OnBusy::Fail => Wait::GLANCE,
+            OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
         }
     }
 }
@@ -424,7 +432,24 @@ fn say(what: &str, wait: &Wait) {
 }
 
 fn tell(message: &str) {
-    // Not `eprintln!`, which a test's output capture would keep back until the wait is over. A closed stderr is no
-    // reason to fail.
-    let _ = writeln!(io::stderr(), "port-for: {message}");
+    // Not `eprintln!`, which a test's output capture would keep back until the wait is over, and in one piece, for
+    // others who wait may write to the same terminal. A closed stderr is no reason to fail.
+    let _ = io::stderr().write_all(format!("port-for: {message}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_one_id_demands_is_not_chosen_for_another_of_the_same_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name| PortFor::open(folder.path().join(name)).unwrap();
+        let chosen = open("one").forward_port("api", 0).unwrap();
+        let store = open("two");
+        let requests = [store.request("api"), store.request("db").exact_port(chosen)];
+        let ports = assign(&store, &requests.each_ref(), Duration::ZERO).unwrap();
+        assert_eq!(ports[1], chosen);
+        assert_ne!(ports[0], chosen);
+    }
 }

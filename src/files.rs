@@ -93,11 +93,11 @@ pub(crate) fn open(
     checked(action, path, access, platform::options().read(true))
 }
 
-/// Opens a file to lock it and to note in it who did, making it if need be.
+/// Opens a file to lock it and to note in it who did, making it and its folder if need be.
 ///
 /// # Errors
 ///
-/// As [`open`]; [`io::ErrorKind::NotFound`] when its folder is not there.
+/// As [`open`] and [`make_folder`].
 pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metadata), Error> {
     const ACTION: &str = "open the lock file";
     let mut options = platform::options();
@@ -106,7 +106,13 @@ pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metada
         return Ok(opened);
     }
     options.create(true);
-    let Some((file, found)) = checked(ACTION, path, access, &options)? else {
+    let mut made = checked(ACTION, path, access, &options)?;
+    if made.is_none() {
+        // Nor is its folder there.
+        make_folder(path.parent().unwrap_or(path))?;
+        made = checked(ACTION, path, access, &options)?;
+    }
+    let Some((file, found)) = made else {
         let missing = io::Error::from(io::ErrorKind::NotFound);
         return Err(failed(ACTION, path, missing));
     };

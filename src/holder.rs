@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use once_cell::sync::Lazy;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error::Seconds;
 use crate::files;
@@ -55,24 +54,27 @@ impl Holder {
         self.since
     }
 
-    /// The record that this thread writes into a lock it has taken.
-    pub(crate) fn note_of_this_thread() -> Vec<u8> {
+    /// The record that this thread of process `pid` writes into a lock it has taken.
+    pub(crate) fn note_of_this_thread(pid: u32) -> Vec<u8> {
+        // Written for every guard, so what stays the same is put into JSON once.
         static COMMAND: Lazy<String> = Lazy::new(|| {
             let words: Vec<_> = std::env::args_os()
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect();
-            words.join(" ").chars().take(300).collect()
+            json(&words.join(" ").chars().take(300).collect::<String>())
         });
         let thread = thread::current();
         let test = thread.name().filter(|&name| name != "main");
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        // Milliseconds of a year far off fit into 64 bits; JSON has no more.
-        let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        json!({ "pid": process::id(), "test": test, "command": *COMMAND, "since_ms": since })
-            .to_string()
-            .into_bytes()
+        format!(
+            r#"{{"pid":{pid},"test":{},"command":{},"since_ms":{}}}"#,
+            test.map_or_else(|| "null".to_owned(), json),
+            *COMMAND,
+            since.as_millis()
+        )
+        .into_bytes()
     }
 
     /// Who wrote the record beside the lock. The lock is known to be held; that its record cannot be read, or was not
@@ -97,20 +99,28 @@ impl Holder {
     }
 }
 
-/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, since 12 s ago.
+fn json(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, which took it 12 s ago.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pid == 0 {
             return f.write_str("a process that left no record");
         }
         let Self { pid, command, .. } = self;
-        write!(f, "process {pid} (`{}`)", printable(command))?;
+        if *pid == std::process::id() {
+            write!(f, "this very process, {pid}")?;
+        } else {
+            write!(f, "process {pid} (`{}`)", printable(command))?;
+        }
         if let Some(test) = &self.test {
             write!(f, ", test `{}`", printable(test))?;
         }
         // A clock that was set back makes it "0 s ago", which is no worse than any other guess.
         let ago = self.since.elapsed().unwrap_or_default();
-        write!(f, ", since {} ago", Seconds(ago))
+        write!(f, ", which took it {} ago", Seconds(ago))
     }
 }
 

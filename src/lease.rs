@@ -1,11 +1,11 @@
 //! Leases: live, exclusive use of a port, as a kernel lock on the port's file.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use once_cell::sync::Lazy;
+use once_cell::sync::{Lazy, OnceCell};
 
 use crate::error::Error;
 use crate::files::{self, Access, FileId};
@@ -16,6 +16,8 @@ use crate::lock::Lock;
 #[derive(Debug)]
 pub(crate) struct Leases {
     folder: PathBuf,
+    /// Set when the folder was first seen, and was fit to be used.
+    checked: OnceCell<()>,
 }
 
 /// Which thread of this process took which lease.
@@ -30,7 +32,10 @@ fn taken() -> MutexGuard<'static, HashMap<FileId, ThreadId>> {
 
 impl Leases {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            checked: OnceCell::new(),
+        }
     }
 
     pub(crate) fn path(&self, port: u16) -> PathBuf {
@@ -43,15 +48,10 @@ impl Leases {
     ///
     /// When its file cannot be made, opened or locked, or is not to be trusted.
     pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
-        let path = self.path(port);
-        let lock = match Lock::try_take(&path, access) {
-            Err(error) if is_missing(&error, &self.folder) => {
-                files::make_folder(&self.folder)?;
-                Lock::try_take(&path, access)?
-            }
-            tried => tried?,
+        self.check_folder()?;
+        let Some(lock) = Lock::try_take(&self.path(port), access)? else {
+            return Ok(None);
         };
-        let Some(lock) = lock else { return Ok(None) };
         taken().insert(lock.id().clone(), thread::current().id());
         Ok(Some(Lease { lock: Some(lock) }))
     }
@@ -62,7 +62,16 @@ impl Leases {
     ///
     /// When its file is there and cannot be opened or locked, or is not to be trusted.
     pub(crate) fn holder(&self, port: u16, access: Access) -> Result<Option<Holder>, Error> {
+        self.check_folder()?;
         Lock::holder(&self.path(port), access)
+    }
+
+    /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
+    fn check_folder(&self) -> Result<(), Error> {
+        if self.checked.get().is_none() && files::access(&self.folder)?.is_some() {
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     /// Whether the thread that asks is the one that holds the lease of `port`.
@@ -74,15 +83,6 @@ impl Leases {
         let id = FileId::new(&found, &path);
         taken().get(&id) == Some(&thread::current().id())
     }
-}
-
-fn is_missing(error: &Error, folder: &Path) -> bool {
-    use std::error::Error as _;
-    let not_found = error
-        .source()
-        .and_then(|source| source.downcast_ref::<std::io::Error>())
-        .is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound);
-    not_found && !folder.exists()
 }
 
 /// Live, exclusive use of a port.

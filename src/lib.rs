@@ -1,4 +1,24 @@
-//! A port of its own for every integration test.
+//! A port of its own for every integration test: the same one on every run, nobody else's on the machine, and held by
+//! a listening socket until your server has it.
+//!
+//! ```
+//! use port_for::{PortGuard, port_for};
+//!
+//! #[port_for("api")] // adds #[test]
+//! fn serves(mut api: PortGuard) {
+//!     let listener = api.take_listener().unwrap();
+//!     // … a server runs on the listener, and a client asks http://{api.addr()}
+//! }
+//! ```
+//!
+//! - [`#[port_for]`](macro@port_for) on a test function asks for ports and waits until they are free.
+//! - [`PortGuard`] is a port that is yours, and gives it to a server.
+//! - [`PortFor`] is a store of ports. The default one is per user; [`guard`] and [`forward_port`] use it.
+//! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
+//! - [`ports`] knows which ports are good, and which are in use.
+//!
+//! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
+//! `PORT_FOR_POOL` (ports to assign from).
 
 // What the attribute's expansion calls; not for people.
 #[path = "private.rs"]
@@ -8,6 +28,8 @@ mod acquire;
 mod config;
 mod error;
 mod files;
+#[cfg(feature = "rstest")]
+pub mod fixture;
 mod forget;
 mod guard;
 mod hold;
@@ -33,6 +55,7 @@ pub use holder::Holder;
 pub use host::Host;
 pub use param::FromGuard;
 pub use port_for::{Assignment, PortFor};
+#[doc = include_str!("attribute.md")]
 pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use request::{OnBusy, Request};

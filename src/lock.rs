@@ -2,7 +2,7 @@
 //!
 //! Calls to it are written out in full (`fs2::FileExt::…`), for since Rust 1.89 `File` has methods of the same names.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -18,8 +18,9 @@ pub(crate) struct Lock {
     file: File,
     id: FileId,
     path: PathBuf,
-    /// A forked child shares the lock with its parent, and its unlock would be the parent's.
-    owner: u32,
+    /// The process that took the lock; none once it is unlocked. A forked child shares the lock with its parent, and
+    /// its unlock would be the parent's.
+    owner: Option<u32>,
 }
 
 impl Lock {
@@ -36,17 +37,18 @@ impl Lock {
             if !locked {
                 return Ok(None);
             }
+            let pid = process::id();
             let lock = Self {
                 id: FileId::new(&found, path),
                 file,
                 path: path.to_owned(),
-                owner: process::id(),
+                owner: Some(pid),
             };
             // Between the open and the lock the file may have been removed, and the path may name a new one, which
             // somebody else can lock as well. Each turn of this loop means that somebody else released an id.
-            if lock.is_in_place()? {
-                let note = Holder::note_of_this_thread();
-                files::write_note(&lock.file, path, &note)
+            if let Some(found) = lock.in_place()? {
+                let note = Holder::note_of_this_thread(pid);
+                files::write_note(&lock.file, path, &found, &note)
                     .map_err(|error| files::failed("write the lock file", path, error))?;
                 return Ok(Some(lock));
             }
@@ -81,11 +83,11 @@ impl Lock {
 
     /// Whether this process took the lock, and not the parent that it was forked from.
     pub(crate) fn is_ours(&self) -> bool {
-        self.owner == process::id()
+        self.owner == Some(process::id())
     }
 
     /// Unlocks and closes, as a drop does, but tells of a failure.
-    pub(crate) fn release(self) -> Result<(), Error> {
+    pub(crate) fn release(mut self) -> Result<(), Error> {
         self.unlock()
             .map_err(|error| files::failed("unlock", &self.path, error))
     }
@@ -99,16 +101,19 @@ impl Lock {
         self.release()
     }
 
-    fn is_in_place(&self) -> Result<bool, Error> {
+    /// What is at the path, if it is the locked file.
+    fn in_place(&self) -> Result<Option<Metadata>, Error> {
         match fs::symlink_metadata(&self.path) {
-            Ok(found) => Ok(FileId::new(&found, &self.path) == self.id),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(found) => Ok((FileId::new(&found, &self.path) == self.id).then_some(found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(files::failed("look at the lock file", &self.path, error)),
         }
     }
 
-    fn unlock(&self) -> io::Result<()> {
-        if self.is_ours() {
+    fn unlock(&mut self) -> io::Result<()> {
+        let ours = self.is_ours();
+        self.owner = None;
+        if ours {
             // Closing alone is not enough: a child that a sibling thread has just forked keeps the file open until
             // it executes its program, and with the file the lock.
             fs2::FileExt::unlock(&self.file)?;

@@ -56,24 +56,28 @@ impl Slot {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for PortGuard {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
         Ok((slot.0.take()).expect("a slot is read once, for its one parameter"))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'slot> FromGuard<'slot> for &'slot PortGuard {
     fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
         Ok(slot.guard())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'slot> FromGuard<'slot> for &'slot mut PortGuard {
     fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
         Ok(slot.guard())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for TcpListener {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
         Ok(slot.guard().take_listener()?)
@@ -81,6 +85,7 @@ impl FromGuard<'_> for TcpListener {
 }
 
 #[cfg(feature = "tokio")]
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for tokio::net::TcpListener {
     #[track_caller]
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
@@ -90,12 +95,14 @@ impl FromGuard<'_> for tokio::net::TcpListener {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for SocketAddr {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
         Ok(slot.guard().vacate()?)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for u16 {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
         SocketAddr::from_slot(slot).map(|addr| addr.port())

@@ -1,6 +1,7 @@
 //! What the attribute's expansion calls. Not for people: it changes with the macro crate, which is pinned for that.
 
 use crate::acquire;
+use crate::id::MAX_ID;
 use crate::param::{FromGuard, Slot};
 use crate::{Error, PortFor, PortSet};
 use std::fmt::Write as _;
@@ -8,9 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 pub use crate::OnBusy;
-
-/// The most bytes that an id may have.
-const ID_MAX: usize = 255;
 
 /// One port that a test asks for. What is a string here was checked by the macro.
 #[derive(Debug)]
@@ -30,7 +28,6 @@ enum Number {
     Exact(u16),
 }
 
-#[allow(missing_docs)]
 impl Wanted {
     #[must_use]
     pub fn new(id: &(impl AsRef<str> + ?Sized)) -> Self {
@@ -95,14 +92,25 @@ impl Wanted {
 /// With the error's message, at the caller: the line of the attribute.
 #[must_use]
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the expansion is the same for `guards_async`"
+)]
 pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
     acquired(try_guards(&wanted))
 }
 
 /// [`guards`] for an async test; [`acquired`] panics for it, as a future has no caller to point at.
+///
+/// # Errors
+///
+/// What a guard's acquisition gives.
+#[expect(
+    clippy::unused_async,
+    reason = "a wait may leave the runtime's thread one day"
+)]
 pub async fn guards_async<const N: usize>(wanted: [Wanted; N]) -> Result<[Slot; N], Error> {
-    // The place to leave a runtime's thread before a wait.
-    std::future::ready(try_guards(&wanted)).await
+    try_guards(&wanted)
 }
 
 /// The second half of [`guards_async`].
@@ -189,9 +197,9 @@ fn make_auto_id(
 
 /// Cuts `id` to what an id may have, with a hash of the whole at its end: equal beginnings stay apart.
 fn shorten(mut id: String) -> String {
-    if id.len() > ID_MAX {
+    if id.len() > MAX_ID {
         let hash = fnv1a(&id);
-        let mut end = ID_MAX - "-0123456789abcdef".len();
+        let mut end = MAX_ID - "-0123456789abcdef".len();
         while !id.is_char_boundary(end) {
             end -= 1;
         }
@@ -271,7 +279,7 @@ mod tests {
         let (a, b) = ("é".repeat(200) + "a", "é".repeat(200) + "b");
         let ids = [a, b].map(|function| make_auto_id(None, "it", &function, "port", None));
         for id in &ids {
-            assert!((ID_MAX - 1..=ID_MAX).contains(&id.len()), "{id}");
+            assert!((MAX_ID - 1..=MAX_ID).contains(&id.len()), "{id}");
         }
         assert_ne!(ids[0], ids[1]);
     }

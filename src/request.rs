@@ -55,7 +55,7 @@ pub enum OnBusy {
     /// Wait for it until the timeout.
     #[default]
     Wait,
-    /// Give up at once: after ten milliseconds, for a glance of somebody else at the port can take that long.
+    /// Give up at once, whatever the timeout: after ten milliseconds.
     Fail,
     /// Let a stranger who listens on the port have it: the id is assigned another port, which is said on stderr.
     ///
@@ -123,7 +123,8 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// How long to wait for a port that somebody else has, instead of `PORT_FOR_TIMEOUT`. Zero tries once.
+    /// How long to wait for a port that somebody else has, instead of `PORT_FOR_TIMEOUT`. Less than ten milliseconds
+    /// count as ten, for a mere glance of somebody else at the port can take that long.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -157,6 +157,8 @@ enum Round {
     Ready,
     /// Not yet, and what is in the way.
     NotYet(String),
+    /// Somebody else listens.
+    Met(Occupants),
 }
 
 fn unnamed(addr: SocketAddr) -> String {
@@ -198,11 +200,12 @@ impl Server {
     pub fn wait_ready(&mut self, timeout: Duration) -> Result<(), Error> {
         self.wait(timeout, |server| {
             let addr = server.addr;
-            Ok(match server.look()? {
+            match server.look() {
+                Listening::Family | Listening::Untold => Round::Ready,
                 Listening::Nobody => Round::NotYet(format!("nobody listens on {addr}")),
                 Listening::Unknown => Round::NotYet(unnamed(addr)),
-                _ => Round::Ready,
-            })
+                Listening::Stranger(occupants) => Round::Met(occupants),
+            }
         })
     }
 
@@ -243,18 +246,21 @@ impl Server {
     ) -> Result<(), Error> {
         self.wait(timeout, |server| {
             let addr = server.addr;
-            if let Listening::Unknown = server.look()? {
-                // Who knows what that one does with a probe.
-                return Ok(Round::NotYet(unnamed(addr)));
+            let mut is_ready = false;
+            // Before, for who knows what a stranger does with a probe; and after, for one may have come and have answered.
+            for asks in [true, false] {
+                match server.look() {
+                    Listening::Stranger(occupants) => return Round::Met(occupants),
+                    Listening::Unknown => return Round::NotYet(unnamed(addr)),
+                    Listening::Family | Listening::Untold | Listening::Nobody => {}
+                }
+                is_ready = if asks { probe(addr) } else { is_ready };
             }
-            if !probe(addr) {
-                return Ok(Round::NotYet("it does not answer as it should".to_owned()));
+            if is_ready {
+                Round::Ready
+            } else {
+                Round::NotYet("it does not answer as it should".to_owned())
             }
-            // Meanwhile somebody else may have come, and have answered.
-            Ok(match server.look()? {
-                Listening::Unknown => Round::NotYet(unnamed(addr)),
-                _ => Round::Ready,
-            })
         })
     }
 
@@ -279,30 +285,34 @@ impl Server {
     fn wait(
         &mut self,
         timeout: Duration,
-        mut look: impl FnMut(&mut Self) -> Result<Round, Error>,
+        mut look: impl FnMut(&Self) -> Round,
     ) -> Result<(), Error> {
         let mut wait = Wait::new(timeout);
+        let mut has_met = false;
         loop {
             if self.has_ended()? {
                 return Err(self.ended_early());
             }
-            match look(self)? {
+            match look(self) {
                 Round::Ready => return Ok(()),
+                // Twice, for another store that chooses a port looks at this one by listening there for an instant.
+                Round::Met(occupants) if has_met || !wait.pause() => {
+                    return Err(self.met(&occupants));
+                }
+                Round::Met(_) => has_met = true,
                 Round::NotYet(why) => {
                     if !wait.pause() {
                         return Err(self.too_late(&wait, &why));
                     }
+                    has_met = false;
                 }
             }
         }
     }
 
-    /// Who listens on the port; a stranger is an error.
-    fn look(&self) -> Result<Listening, Error> {
-        match occupant::listening_at(self.addr, || self.process.members()) {
-            Listening::Stranger(occupants) => Err(self.met(&occupants)),
-            other => Ok(other),
-        }
+    /// Who listens on the port.
+    fn look(&self) -> Listening {
+        occupant::listening_at(self.addr, || self.process.members())
     }
 
     fn has_ended(&mut self) -> Result<bool, Error> {
@@ -355,7 +365,7 @@ impl Server {
             let occupants = Occupants::at(addr);
             if !occupants.is_unknown() {
                 whats.push(format!(
-                    "{occupants} listens there; if that is the server, have it run in the foreground"
+                    "somebody listens there: {occupants}; if that is the server, have it run in the foreground"
                 ));
             }
         }
@@ -379,7 +389,7 @@ impl Server {
     fn met(&self, occupants: &Occupants) -> Error {
         let addr = self.addr;
         let what = format!(
-            "is not who listens on {addr}: {occupants} does; end that process, and start the server again"
+            "is not who listens on {addr}, somebody else is: {occupants}; end that server, and start this one again"
         );
         self.error(what, None)
     }

@@ -182,7 +182,40 @@ fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
     if cfg!(windows) && !binds(kind, addr)? {
         return Ok(false);
     }
-    binds(kind, wildcard(addr))
+    let addr = wildcard(addr);
+    Ok(binds(kind, addr)? || kind == Type::STREAM && only_lingers(addr)?)
+}
+
+/// Whether all that keeps a bind from a TCP port are connections of a server that is gone: the next server can listen
+/// there at once. Without this, an id asked for in a new store would miss its port for a minute after each use.
+fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
+    if !CONNECTIONS
+        .iter()
+        .any(|table| has_connection(table, addr.port()))
+    {
+        return Ok(false);
+    }
+    match Listener::bind(addr) {
+        Ok(hold) => hold.close().map(|()| true),
+        Err(error) if is_taken(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where Linux lists connections. Sockets that are only bound are not in it; one of them can be what stands in the way
+/// if no connection does, such as a hold that another store's guard has vacated for its server.
+const CONNECTIONS: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/// Whether a table has a connection with this local port. False where it cannot be read: then the port counts as taken.
+fn has_connection(table: &str, port: u16) -> bool {
+    let table = std::fs::read_to_string(table).unwrap_or_default();
+    let local_port = format!(":{port:04X}");
+    table.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words
+            .next()
+            .is_some_and(|local| local.ends_with(&local_port))
+    })
 }
 
 fn wildcard(addr: SocketAddr) -> SocketAddr {

@@ -1,8 +1,10 @@
 //! The attribute, used as people use it.
 
-use port_for::{PortGuard, port_for};
+use port_for::{ErrorKind, PortGuard, port_for};
 use rstest::rstest;
+use std::env;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 
 #[port_for("attribute/one")]
 fn one(mut api: PortGuard) {
@@ -58,5 +60,78 @@ fn marked(
     #[port("attribute/marked", default = 5432)] db: PortGuard,
 ) -> Result<(), port_for::Error> {
     assert_eq!(db.id(), "attribute/marked");
-    Ok(())
+    port_for::PortFor::shared().map(drop)
+}
+
+/// Whether this thread holds `id`: asking for it is a mistake then, told at once.
+fn is_held(id: &str) -> bool {
+    match port_for::guard(id) {
+        Ok(_) => false,
+        Err(error) if error.kind() == ErrorKind::Deadlock => true,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Says so if `id` is no longer held when this is dropped.
+struct HeldUntilDrop(&'static str);
+
+impl Drop for HeldUntilDrop {
+    fn drop(&mut self) {
+        assert!(is_held(self.0));
+    }
+}
+
+#[port_for("attribute/outlives")]
+fn a_port_outlives_the_bodys_variables(_: PortGuard) {
+    let _until = HeldUntilDrop("attribute/outlives");
+}
+
+#[port_for("attribute/unnamed", "attribute/number", "attribute/handed")]
+fn every_lease_lasts_as_long_as_the_body(_: PortGuard, port: u16, listener: TcpListener) {
+    drop(listener);
+    assert!(port > 0);
+    for id in ["attribute/unnamed", "attribute/number", "attribute/handed"] {
+        assert!(is_held(id), "{id}");
+    }
+}
+
+#[port_for("attribute/dropped")]
+fn a_guard_of_ones_own_can_be_dropped_early(api: PortGuard) {
+    drop(api);
+    assert!(!is_held("attribute/dropped"));
+}
+
+#[port_for("attribute/early")]
+fn an_early_return_ends_the_test(api: PortGuard) -> Result<(), port_for::Error> {
+    if api.port() > 0 {
+        return Ok(());
+    }
+    port_for::guard("").map(drop)?;
+    unreachable!()
+}
+
+#[port_for(id = String::from("-invalid"))]
+#[ignore = "run by `a_failure_points_at_the_test`"]
+fn fails(_: PortGuard) {}
+
+#[port_for(id = String::from("-invalid"))]
+#[tokio::test]
+#[ignore = "run by `a_failure_points_at_the_test`"]
+async fn fails_async(_: PortGuard) {}
+
+#[test]
+fn a_failure_points_at_the_test() {
+    for (name, line) in [("fails", line!() - 11), ("fails_async", line!() - 7)] {
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--ignored", "--exact", name, "--nocapture"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success());
+        assert!(
+            stderr.contains(&format!("{}:{line}:", file!())),
+            "{line}: {stderr}"
+        );
+        assert!(stderr.contains("-invalid"), "{stderr}");
+    }
 }

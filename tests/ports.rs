@@ -1,5 +1,11 @@
 //! Which ports: the set, its text, and the questions about single ports.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests talk to their children by environment"
+)]
+#![allow(missing_docs)]
+
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

@@ -39,10 +39,15 @@ fn now() -> u128 {
         .as_nanos()
 }
 
+/// A file that all tests of a run share, whether they share a process (cargo test) or not (nextest).
 fn journal() -> PathBuf {
+    #[cfg(unix)]
+    let run = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let run = std::process::id();
     match std::env::var_os("PORT_FOR_JOURNAL") {
         Some(path) => path.into(),
-        None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shared_ids.journal"),
+        None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("journal-{run}")),
     }
 }
 
@@ -128,9 +133,9 @@ fn the_journal_has_no_overlap() {
 }
 
 macro_rules! tests {
-    ($id:literal: $($test:ident)*) => {
+    ($id:expr; $($test:ident)*) => {
         $(
-            #[port_for($id)]
+            #[port_for(id = $id)]
             fn $test(mut api: PortGuard) {
                 serve(&mut [&mut api]);
             }
@@ -138,10 +143,24 @@ macro_rules! tests {
     };
 }
 
-tests!("shared/a": a1 a2 a3 a4 a5 a6);
-tests!("shared/b": b1 b2 b3 b4 b5 b6);
-tests!("shared/c": c1 c2 c3 c4 c5 c6);
-tests!("shared/d": d1 d2 d3 d4 d5 d6);
+/// Two hundred tests on twenty ids.
+macro_rules! many {
+    ($($name:ident)*) => {
+        $(
+            mod $name {
+                use super::*;
+                tests!(concat!("many/", stringify!($name)); t0 t1 t2 t3 t4 t5 t6 t7 t8 t9);
+            }
+        )*
+    };
+}
+
+many!(m00 m01 m02 m03 m04 m05 m06 m07 m08 m09 m10 m11 m12 m13 m14 m15 m16 m17 m18 m19);
+
+tests!("shared/a"; a1 a2 a3 a4 a5 a6);
+tests!("shared/b"; b1 b2 b3 b4 b5 b6);
+tests!("shared/c"; c1 c2 c3 c4 c5 c6);
+tests!("shared/d"; d1 d2 d3 d4 d5 d6);
 
 #[port_for("shared/a", "shared/b")]
 fn a_and_b(mut a: PortGuard, mut b: PortGuard) {
@@ -161,7 +180,9 @@ fn all_four(
     mut a: PortGuard,
 ) -> Result<(), port_for::Error> {
     serve(&mut [&mut d, &mut c, &mut b, &mut a]);
-    Ok(())
+    // A test that returns has let go of everything by then.
+    drop([a, b, c]);
+    d.release()
 }
 
 #[port_for("shared/a")]
@@ -174,8 +195,11 @@ fn a_panic_frees_the_port(_: PortGuard) {
 #[rstest::rstest]
 #[case(1)]
 #[case(2)]
-fn cases_of_rstest(mut b: PortGuard, #[case] _n: u8) {
-    serve(&mut [&mut b]);
+fn cases_of_rstest(mut b: PortGuard, #[case] turns: u8) {
+    for _ in 0..turns {
+        serve(&mut [&mut b]);
+        b.rearm().unwrap();
+    }
 }
 
 #[port_for("shared/c")]

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Token};
+use syn::{Error, Expr, Token};
 
 /// The arguments, in the order they were written.
 #[derive(Default)]
@@ -36,13 +36,20 @@ impl Parse for Arg {
         if input.peek(Ident::peek_any) {
             if input.peek2(Token![=]) && !input.peek2(Token![==]) {
                 let name = input.call(Ident::parse_any)?;
-                input.parse::<Token![=]>()?;
+                let equals = input.parse::<Token![=]>()?;
+                if input.is_empty() || input.peek(Token![,]) {
+                    return Err(Error::new_spanned(equals, "the value is missing"));
+                }
                 return Ok(Self::Value(name, input.parse()?));
             }
             let ahead = input.fork();
             let name = ahead.call(Ident::parse_any)?;
             if (ahead.is_empty() || ahead.peek(Token![,])) && name != "true" && name != "false" {
                 return Ok(Self::Flag(input.call(Ident::parse_any)?));
+            }
+            if ahead.peek(Token![:]) && !ahead.peek(Token![::]) {
+                let message = format_args!("an option is written with `=`: `{name} = …`");
+                return Err(Error::new(ahead.span(), message));
             }
         }
         input.parse().map(Self::Id)

@@ -3,8 +3,9 @@
 use crate::options::{Id, Number, OnBusy};
 use crate::test_fn::{Function, Invalid, Port, TestFn};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
 
 pub(crate) fn port_for(args: TokenStream, item: TokenStream) -> TokenStream {
     match TestFn::validate(args, item) {
@@ -34,12 +35,17 @@ fn expand(test: TestFn) -> TokenStream {
 
     // Unseen by the body, and by every other macro.
     let local = |name: &str, i: usize| format_ident!("{name}{i}", span = Span::mixed_site());
-    let slots: Vec<Ident> = (0..ports.len()).map(|i| local("slot", i)).collect();
+    let slots: Vec<Ident> = (0..ports.len())
+        .map(|i| local("port_for_slot_", i))
+        .collect();
     let types = ports.iter().map(|port| &port.ty);
     let bindings = ports.iter().enumerate().map(|(i, port)| {
         let Port { mutability, .. } = port;
         // `_` would leave the value where it is, to be dropped in another order than a parameter.
-        let ident = port.ident.clone().unwrap_or_else(|| local("_unnamed", i));
+        let ident = port
+            .ident
+            .clone()
+            .unwrap_or_else(|| local("_port_for_unnamed_", i));
         quote!(#mutability #ident)
     });
 
@@ -75,7 +81,11 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
     let id = match &port.id {
         Some(Id::Literal(id)) => quote!(#id),
         // Borrowed, for the body may use what the expression names.
-        Some(Id::Expr(id)) => quote!(&(#id)),
+        Some(Id::Expr(id)) => {
+            // A wrong type is told where the expression is.
+            let span = id.span().resolved_at(Span::call_site());
+            quote_spanned!(span=> &(#id))
+        }
         None => {
             let (function, label) = (function.unraw().to_string(), &port.label);
             quote! {

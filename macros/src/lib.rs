@@ -4,10 +4,13 @@ mod args;
 mod expand;
 mod options;
 mod test_fn;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
-/// Gives a test its ports. See the documentation of the `port-for` crate.
+// Documented where it is re-exported, for there the examples compile.
+#[allow(missing_docs)]
 #[proc_macro_attribute]
 pub fn port_for(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::port_for(args.into(), item.into()).into()

@@ -1,17 +1,26 @@
 //! Validate the arguments of one attribute: each id and each option, by itself and beside the others.
 
 use crate::args::{Arg, Args};
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use std::fmt::{self, Display};
 use std::net::IpAddr;
-use syn::spanned::Spanned as _;
 use syn::{Error, Expr, ExprLit, Lit, LitInt, LitStr, Path};
 
 /// The most bytes that an id may have.
 const ID_MAX: usize = 255;
 
-/// Every option, in the order that a message lists them.
-const OPTIONS: [&str; 9] = [
-    "default", "exact", "ports", "host", "timeout", "on_busy", "udp", "id", "crate",
+/// Every option with an example of it, in the order that a message lists them.
+const OPTIONS: [(&str, &str); 9] = [
+    ("default", "default = 8080"),
+    ("exact", "exact = 80"),
+    ("ports", "ports = \"20000-20999,21500\""),
+    ("host", "host = \"0.0.0.0\""),
+    ("timeout", "timeout = \"5s\""),
+    ("on_busy", "on_busy = \"fail\""),
+    ("udp", "udp"),
+    ("id", "id = format!(\"shard-{n}\")"),
+    ("crate", "crate = path::to::port_for"),
 ];
 
 /// Where the arguments stand; not everything is meant for both places.
@@ -24,6 +33,8 @@ pub(crate) enum Place {
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) ids: Vec<Id>,
+    /// A mistake, told already, leaves open how many ids were meant.
+    pub(crate) ids_unclear: bool,
     pub(crate) krate: Option<Path>,
     pub(crate) request: Request,
 }
@@ -40,15 +51,17 @@ pub(crate) struct Request {
     pub(crate) number: Option<Number>,
     pub(crate) ports: Option<LitStr>,
     pub(crate) host: Option<LitStr>,
+    /// In milliseconds.
     pub(crate) timeout: Option<u64>,
     pub(crate) on_busy: Option<OnBusy>,
     pub(crate) udp: bool,
 }
 
+/// Each with the option's name, to point at.
 #[derive(Clone)]
 pub(crate) enum Number {
     Default(u16),
-    Exact(u16, Span),
+    Exact(u16, Ident),
 }
 
 #[derive(Clone, Copy)]
@@ -84,8 +97,9 @@ impl Errors {
         }
     }
 
-    pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.push(Error::new(span, message));
+    /// On all of `tokens`.
+    pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.push(Error::new_spanned(tokens, message));
     }
 
     pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
@@ -97,190 +111,171 @@ impl Errors {
     }
 }
 
+fn error<T>(tokens: impl ToTokens, message: impl Display) -> syn::Result<T> {
+    Err(Error::new_spanned(tokens, message))
+}
+
 impl Options {
     pub(crate) fn validate(args: Args, place: Place, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let mut seen: Vec<Ident> = Vec::new();
         for arg in args.list {
-            match arg {
+            let (name, value) = match arg {
                 Arg::Id(expr) => {
-                    if let Some(first) = seen.first() {
-                        errors.at(
-                            expr.span(),
+                    let id = match seen.first() {
+                        None => id_literal(&expr),
+                        Some(first) => error(
+                            &expr,
                             format_args!("an id stands before the options, here before `{first}`"),
-                        );
-                    } else if let Some(literal) = errors.keep(id_literal(expr)) {
-                        options.ids.push(Id::Literal(literal));
-                    } else {
-                        // Still an id to count, so that the mistake is told once.
-                        options.ids.push(Id::broken());
+                        ),
+                    };
+                    match errors.keep(id) {
+                        Some(id) => options.ids.push(Id::Literal(id)),
+                        None => options.ids_unclear = true,
                     }
+                    continue;
                 }
-                Arg::Flag(name) => {
-                    let result = options.set(&name, None, &seen, place);
-                    errors.keep(result);
-                    seen.push(name);
-                }
-                Arg::Value(name, value) => {
-                    let result = options.set(&name, Some(value), &seen, place);
-                    if errors.keep(result).is_none() && name == "id" && options.ids.is_empty() {
-                        options.ids.push(Id::broken());
-                    }
-                    seen.push(name);
-                }
-            }
+                Arg::Flag(name) => (name, None),
+                Arg::Value(name, value) => (name, Some(value)),
+            };
+            let result = if seen.contains(&name) {
+                error(&name, format_args!("`{name}` is given twice"))
+            } else {
+                options.set(&name, value, place)
+            };
+            errors.keep(result);
+            seen.push(name);
         }
-        if place == Place::Parameter
-            && let Some(second) = options.ids.get(1)
-        {
-            errors.at(second.span(), "a parameter has one id");
+        if place == Place::Parameter {
+            for second in options.ids.iter().skip(1) {
+                errors.on(second, "a parameter has one id");
+            }
         }
         options
     }
 
-    fn set(
-        &mut self,
-        name: &Ident,
-        value: Option<Expr>,
-        seen: &[Ident],
-        place: Place,
-    ) -> syn::Result<()> {
-        let error = |message: String| Err(Error::new(name.span(), message));
+    fn set(&mut self, name: &Ident, value: Option<Expr>, place: Place) -> syn::Result<()> {
         let text = name.to_string();
-        if !OPTIONS.contains(&text.as_str()) {
-            return error(unknown(&text, value.is_none(), place));
-        }
-        if seen.contains(name) {
-            return error(format!("`{name}` is given twice"));
-        }
-        if text == "crate" && place == Place::Parameter {
-            return error("`crate` belongs to the function: `#[port_for(crate = path)]`".into());
-        }
+        let Some((_, example)) = OPTIONS.iter().find(|(option, _)| text == *option) else {
+            // A word alone may be a constant, meant as an id.
+            self.ids_unclear |= value.is_none();
+            return error(name, unknown(&text, value.is_none(), place));
+        };
         if text == "udp" {
             if let Some(value) = value {
-                return Err(Error::new(
-                    value.span(),
+                return error(
+                    value,
                     "`udp` takes no value; leave it out if it is not wanted",
-                ));
+                );
             }
             self.request.udp = true;
             return Ok(());
         }
         let Some(value) = value else {
-            return error(format!("`{name}` needs a value: `{}`", example(&text)));
+            self.ids_unclear |= text == "id";
+            return error(name, format_args!("`{name}` needs a value: `{example}`"));
         };
+        let request = &mut self.request;
         match text.as_str() {
-            "id" => {
-                if let Some(first) = self.ids.first() {
-                    return Err(Error::new(
-                        name.span(),
-                        format_args!(
-                            "an id is there already: {first}; for several ids of which one is \
-                             an expression, write `#[port(id = …)]` on the parameter"
-                        ),
-                    ));
-                }
-                let id = match id_literal_of(&value) {
-                    Some(_) => Id::Literal(id_literal(value)?),
-                    None => Id::Expr(Box::new(value)),
-                };
-                self.ids.push(id);
+            "default" | "exact" if request.number.is_some() => {
+                return error(
+                    name,
+                    "`default` is a suggestion and `exact` a demand: leave one of them out",
+                );
+            }
+            "default" => request.number = Some(Number::Default(port(&value, name, example)?)),
+            "exact" => {
+                let port = port(&value, name, example)?;
+                request.number = Some(Number::Exact(port, name.clone()));
+            }
+            "ports" => request.ports = Some(ports(&value, example)?),
+            "host" => request.host = Some(host(&value)?),
+            "timeout" => request.timeout = Some(timeout(&value)?),
+            "on_busy" => request.on_busy = Some(on_busy(&value)?),
+            "crate" if place == Place::Parameter => {
+                return error(
+                    name,
+                    "`crate` belongs to the function: `#[port_for(crate = path)]`",
+                );
             }
             "crate" => self.krate = Some(path(value)?),
-            "default" => self.number(name, |_| Ok(Number::Default(port(&value, name)?)))?,
-            "exact" => self.number(name, |span| Ok(Number::Exact(port(&value, name)?, span)))?,
-            "ports" => self.request.ports = Some(ports(value)?),
-            "host" => self.request.host = Some(host(value)?),
-            "timeout" => self.request.timeout = Some(timeout(value)?),
-            "on_busy" => self.request.on_busy = Some(on_busy(value)?),
-            other => unreachable!("`{other}` is listed among the options"),
+            _ => {
+                let id = self.id(name, value);
+                self.ids_unclear |= id.is_err();
+                self.ids.push(id?);
+            }
         }
         Ok(())
     }
 
-    fn number(
-        &mut self,
-        name: &Ident,
-        number: impl FnOnce(Span) -> syn::Result<Number>,
-    ) -> syn::Result<()> {
-        if self.request.number.is_some() {
-            return Err(Error::new(
-                name.span(),
-                "`default` is a suggestion and `exact` a demand: leave one of them out",
-            ));
+    fn id(&self, name: &Ident, value: Expr) -> syn::Result<Id> {
+        if let Some(Id::Literal(first)) = self.ids.first() {
+            return error(
+                name,
+                format_args!(
+                    "the id is `{:?}` already; of several ids, one that is an expression \
+                     is written on its parameter: `#[port(id = …)]`",
+                    first.value()
+                ),
+            );
         }
-        self.request.number = Some(number(name.span())?);
-        Ok(())
+        Ok(match literal(&value) {
+            Some(_) => Id::Literal(id_literal(&value)?),
+            None => Id::Expr(Box::new(value)),
+        })
     }
 }
 
-impl Id {
-    /// Stands in for an id about which an error was told already.
-    fn broken() -> Self {
-        Self::Expr(Box::new(syn::parse_quote!(())))
-    }
-
-    pub(crate) fn span(&self) -> Span {
+impl ToTokens for Id {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
-            Self::Literal(literal) => literal.span(),
-            Self::Expr(expr) => expr.span(),
+            Self::Literal(literal) => literal.to_tokens(tokens),
+            Self::Expr(expr) => expr.to_tokens(tokens),
         }
     }
 }
 
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// As it is written in an attribute, for the messages.
+impl Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Literal(literal) => write!(f, "`{:?}`", literal.value()),
-            Self::Expr(_) => f.write_str("`id = …`"),
+            Self::Literal(literal) => write!(f, "{:?}", literal.value()),
+            Self::Expr(_) => f.write_str("id = …"),
         }
-    }
-}
-
-/// How each option is written, for the messages.
-fn example(option: &str) -> &'static str {
-    match option {
-        "default" => "default = 8080",
-        "exact" => "exact = 80",
-        "ports" => "ports = \"20000-20999,21500\"",
-        "host" => "host = \"0.0.0.0\"",
-        "timeout" => "timeout = \"5s\"",
-        "on_busy" => "on_busy = \"fail\"",
-        "id" => "id = format!(\"shard-{n}\")",
-        _ => "crate = path::to::port_for",
     }
 }
 
 fn unknown(name: &str, flag: bool, place: Place) -> String {
-    let mut valid = OPTIONS.to_vec();
-    if place == Place::Parameter {
-        valid.retain(|option| *option != "crate");
-    }
-    let nearest = nearest(name, &valid);
-    let mut message = format!("unknown option `{name}`");
-    if let Some(nearest) = nearest {
-        message += &format!(", did you mean `{nearest}`?");
-    } else if flag {
-        // A constant's name, most likely.
-        message += &format!("; an id that is not a literal is written `id = {name}`");
-    }
-    message + &format!("\nvalid options: {}", list(&valid))
+    let valid: Vec<&str> = OPTIONS
+        .iter()
+        .map(|(option, _)| *option)
+        .filter(|option| place == Place::Function || *option != "crate")
+        .collect();
+    let hint = match nearest(name, &valid) {
+        Some(nearest) => format!(", did you mean `{nearest}`?"),
+        None if flag => format!("; an id that is not a literal is written `id = {name}`"),
+        None => String::new(),
+    };
+    format!(
+        "unknown option `{name}`{hint}\nvalid options: `{}`",
+        valid.join("`, `")
+    )
 }
 
-fn list(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
-}
-
-/// The word that was probably meant: a short way of edits off, or the beginning of what was written.
+/// The word that was probably meant: a few edits off, or what the written one begins with.
 fn nearest<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
     let written = written.to_lowercase();
+    let distance = |word: &str| {
+        let extended = word.len() > 2 && written.starts_with(word);
+        if extended {
+            0
+        } else {
+            distance(&written, word)
+        }
+    };
     words
         .iter()
-        .map(|word| {
-            let extends = word.len() > 2 && written.starts_with(word);
-            (if extends { 0 } else { distance(&written, word) }, *word)
-        })
+        .map(|word| (distance(word), *word))
         .filter(|(distance, word)| *distance <= word.len().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -298,7 +293,7 @@ fn distance(a: &str, b: &str) -> usize {
             row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
         }
     }
-    row.pop().unwrap_or(0)
+    row[b.chars().count()]
 }
 
 /// The literal that `expr` is, without the invisible groups that `macro_rules!` wraps around one.
@@ -310,51 +305,49 @@ fn literal(expr: &Expr) -> Option<&Lit> {
     }
 }
 
-fn id_literal_of(expr: &Expr) -> Option<&Lit> {
-    literal(expr)
+fn string(expr: &Expr) -> Option<&LitStr> {
+    match literal(expr) {
+        Some(Lit::Str(string)) => Some(string),
+        _ => None,
+    }
 }
 
-fn id_literal(expr: Expr) -> syn::Result<LitStr> {
-    let literal = match literal(&expr) {
+fn id_literal(expr: &Expr) -> syn::Result<LitStr> {
+    let literal = match literal(expr) {
         Some(Lit::Str(literal)) => literal,
         Some(Lit::Int(number)) => {
-            return Err(Error::new(
-                number.span(),
+            return error(
+                number,
                 format_args!("an id is a string; a port is suggested with `default = {number}`"),
-            ));
+            );
         }
-        Some(other) => {
-            return Err(Error::new(
-                other.span(),
-                "an id is a string, such as `\"api\"`",
-            ));
-        }
+        Some(other) => return error(other, "an id is a string, such as `\"api\"`"),
         None => {
-            return Err(Error::new(
-                expr.span(),
-                "an id here is a string literal; write `id = …` for an expression",
-            ));
+            return error(
+                expr,
+                "want an id in quotes or an option; an id that is not a literal is written `id = …`",
+            );
         }
     };
     let id = literal.value();
-    let error = |message: String| Err(Error::new(literal.span(), message));
     if id.is_empty() {
-        return error("an id must not be empty".into());
+        return error(literal, "an id must not be empty");
     }
     if id.len() > ID_MAX {
-        return error(format!(
+        let message = format_args!(
             "an id has at most {ID_MAX} bytes, this one has {}",
             id.len()
-        ));
+        );
+        return error(literal, message);
     }
     if let Some(control) = id.chars().find(|c| c.is_control()) {
-        return error(format!(
-            "an id must not contain control characters, this one has `{}`",
-            control.escape_debug()
-        ));
+        let control = control.escape_debug();
+        let message =
+            format_args!("an id must not contain control characters, this one has `{control}`");
+        return error(literal, message);
     }
     if id.starts_with('-') {
-        return error("an id must not start with `-`".into());
+        return error(literal, "an id must not start with `-`");
     }
     Ok(literal.clone())
 }
@@ -363,118 +356,103 @@ fn path(value: Expr) -> syn::Result<Path> {
     match value {
         Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => Ok(path.path),
         Expr::Group(group) => path(*group.expr),
-        other => Err(Error::new(
-            other.span(),
+        other => error(
+            other,
             "`crate` is the path of the `port-for` crate, without quotes: `crate = path::to::port_for`",
-        )),
+        ),
     }
 }
 
-fn port(value: &Expr, name: &Ident) -> syn::Result<u16> {
-    let example = example(&name.to_string());
+fn port(value: &Expr, name: &Ident, example: &str) -> syn::Result<u16> {
     match literal(value) {
         Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u16") => port_number(number),
-        Some(Lit::Int(number)) => Err(Error::new(
-            number.span(),
-            "a port is an integer without a suffix, or with `u16`",
-        )),
-        _ => Err(Error::new(
-            value.span(),
+        Some(Lit::Int(number)) => error(number, "a port has no suffix, or `u16`"),
+        _ => error(
+            value,
             format_args!("`{name}` is a port from 1 to 65535, as in `{example}`"),
-        )),
+        ),
     }
 }
 
 fn port_number(number: &LitInt) -> syn::Result<u16> {
     match number.base10_parse() {
-        Ok(0) | Err(_) => Err(Error::new(number.span(), "a port is from 1 to 65535")),
+        Ok(0) | Err(_) => error(number, "a port is from 1 to 65535"),
         Ok(port) => Ok(port),
     }
 }
 
-fn string(value: Expr, name: &str, what: &str) -> syn::Result<LitStr> {
-    match literal(&value) {
-        Some(Lit::Str(literal)) => Ok(literal.clone()),
-        _ => Err(Error::new(
-            value.span(),
-            format_args!("`{name}` is {what} in quotes, as in `{}`", example(name)),
-        )),
-    }
-}
-
-fn ports(value: Expr) -> syn::Result<LitStr> {
-    let literal = string(value, "ports", "a list of ports and ranges")?;
+fn ports(value: &Expr, example: &str) -> syn::Result<LitStr> {
+    let Some(literal) = string(value) else {
+        return error(
+            value,
+            format_args!("`ports` is a list in quotes, as in `{example}`"),
+        );
+    };
+    let number = |text: &str| {
+        let digits =
+            Some(text.trim()).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits?.parse().ok().filter(|port: &u16| *port > 0)
+    };
     for item in literal.value().split(',') {
-        let error = |message: &str| {
-            Err(Error::new(
-                literal.span(),
-                format_args!("`{item}` in `ports`: {message}"),
-            ))
-        };
-        let number = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
         let (first, last) = item.split_once('-').unwrap_or((item, item));
-        let (Some(first), Some(last)) = (number(first), number(last)) else {
-            return error("want a port from 1 to 65535 or a range such as `20000-20999`");
+        let reason = match (number(first), number(last)) {
+            (Some(first), Some(last)) if first <= last => continue,
+            (Some(_), Some(_)) => "the range ends before it begins",
+            _ => "want a port from 1 to 65535, or a range such as `20000-20999`",
         };
-        if first > last {
-            return error("the range ends before it begins");
-        }
+        return error(literal, format_args!("{item:?} in `ports`: {reason}"));
     }
-    Ok(literal)
+    Ok(literal.clone())
 }
 
-fn host(value: Expr) -> syn::Result<LitStr> {
-    let literal = string(value, "host", "an IP address")?;
-    match literal.value().parse::<IpAddr>() {
-        Ok(_) => Ok(literal),
-        Err(_) => Err(Error::new(
-            literal.span(),
-            "`host` is an IP address, such as `127.0.0.1`, `0.0.0.0` or `::1`",
-        )),
+fn host(value: &Expr) -> syn::Result<LitStr> {
+    let literal = string(value).filter(|literal| literal.value().parse::<IpAddr>().is_ok());
+    match literal {
+        Some(literal) => Ok(literal.clone()),
+        None => error(
+            value,
+            "`host` is an IP address in quotes, such as `\"127.0.0.1\"`, `\"0.0.0.0\"` or `\"::1\"`",
+        ),
     }
 }
 
 /// In milliseconds.
-fn timeout(value: Expr) -> syn::Result<u64> {
-    let literal = string(value, "timeout", "a number and its unit")?;
-    let text = literal.value();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        _ => None,
+fn timeout(value: &Expr) -> syn::Result<u64> {
+    let millis = |text: &str| {
+        let unit = text.find(|c: char| !c.is_ascii_digit())?;
+        let (number, unit) = text.split_at(unit);
+        let scale = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(scale)
     };
-    let millis = number
-        .parse::<u64>()
-        .ok()
-        .zip(scale)
-        .and_then(|(number, scale)| number.checked_mul(scale));
-    millis.ok_or_else(|| {
-        Error::new(
-            literal.span(),
-            "`timeout` is a whole number and its unit: `ms`, `s` or `m`, as in `500ms`, `5s`, `2m`",
-        )
-    })
+    match string(value).and_then(|literal| millis(&literal.value())) {
+        Some(millis) => Ok(millis),
+        None => error(
+            value,
+            "`timeout` is a whole number and its unit in quotes: `\"500ms\"`, `\"5s\"` or `\"2m\"`",
+        ),
+    }
 }
 
-fn on_busy(value: Expr) -> syn::Result<OnBusy> {
-    const WAYS: [&str; 3] = ["wait", "fail", "move"];
-    let literal = string(value, "on_busy", "what to do")?;
-    match literal.value().as_str() {
-        "wait" => Ok(OnBusy::Wait),
-        "fail" => Ok(OnBusy::Fail),
-        "move" => Ok(OnBusy::Move),
+fn on_busy(value: &Expr) -> syn::Result<OnBusy> {
+    let text = string(value).map(LitStr::value).unwrap_or_default();
+    Ok(match text.as_str() {
+        "wait" => OnBusy::Wait,
+        "fail" => OnBusy::Fail,
+        "move" => OnBusy::Move,
         other => {
-            let meant = nearest(other, &WAYS)
-                .map_or(String::new(), |way| format!(", did you mean `\"{way}\"`?"));
-            Err(Error::new(
-                literal.span(),
-                format_args!("`on_busy` is `\"wait\"`, `\"fail\"` or `\"move\"`{meant}"),
-            ))
+            let hint = match nearest(other, &["wait", "fail", "move"]) {
+                Some(nearest) => format!(", did you mean `\"{nearest}\"`?"),
+                None => String::new(),
+            };
+            return error(
+                value,
+                format_args!("`on_busy` is `\"wait\"`, `\"fail\"` or `\"move\"`{hint}"),
+            );
         }
-    }
+    })
 }

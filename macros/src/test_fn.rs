@@ -9,8 +9,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Meta, Pat, PatType, Path, Safety, Signature, Token,
-    Type, Visibility, braced, token,
+    Attribute, Error, FnArg, GenericParam, Lifetime, Meta, Pat, PatType, Path, Safety, Signature,
+    Token, Type, Visibility, braced, token,
 };
 
 /// Attributes that make a function a test, by the last segment of their path. Next to one of these, no `#[test]` is
@@ -131,19 +131,17 @@ impl TestFn {
         let add_test = !function.attrs.iter().any(makes_test);
         check_kind(&function, add_test, &mut errors);
         let krate = options.as_ref().and_then(|options| options.krate.clone());
-        let ports = find_ports(&function, options, add_test, &mut errors);
+        let ports = find_ports(&function, options, &mut errors);
 
         if let Err(errors) = errors.finish() {
             let item = harmless(function);
             return Err(Invalid { errors, item });
         }
-        let mut position = 0;
         function.sig.inputs = std::mem::take(&mut function.sig.inputs)
             .into_iter()
-            .filter(|_| {
-                position += 1;
-                !ports.iter().any(|(port, _)| *port == position - 1)
-            })
+            .enumerate()
+            .filter(|(position, _)| !ports.iter().any(|(port, _)| port == position))
+            .map(|(_, input)| input)
             .collect();
         Ok(Self {
             function,
@@ -157,24 +155,24 @@ impl TestFn {
 /// What the function must not be, whatever its parameters are.
 fn check_kind(function: &Function, add_test: bool, errors: &mut Errors) {
     let sig = &function.sig;
-    if let Some(again) = function.attrs.iter().find(|attr| named(attr, "port_for")) {
-        errors.at(
-            again.span(),
+    if let Some(again) = function.again() {
+        errors.on(
+            again,
             "`#[port_for]` is there twice; write all ids in one: `#[port_for(\"a\", \"b\")]`",
         );
     }
     if let Some(constness) = &sig.constness {
-        errors.at(constness.span(), "a test function cannot be `const`");
+        errors.on(constness, "a test function cannot be `const`");
     }
     if let Safety::Unsafe(unsafety) = &sig.safety {
-        errors.at(unsafety.span(), "a test function cannot be `unsafe`");
+        errors.on(unsafety, "a test function cannot be `unsafe`");
     }
     if let Some(abi) = &sig.abi {
-        errors.at(abi.span(), "a test function cannot be `extern`");
+        errors.on(abi, "a test function cannot be `extern`");
     }
     if let Some(receiver) = sig.receiver() {
-        errors.at(
-            receiver.span(),
+        errors.on(
+            receiver,
             "a test function has no `self`; move it out of the `impl`",
         );
     }
@@ -183,22 +181,33 @@ fn check_kind(function: &Function, add_test: bool, errors: &mut Errors) {
         .find(|param| !matches!(param, GenericParam::Lifetime(_)))
         .filter(|_| !function.may_be_filled());
     if let Some(param) = type_param {
-        errors.at(
-            param.span(),
+        errors.on(
+            param,
             "a test function cannot be generic, for nobody chooses the type",
         );
     }
-    if let Some(asyncness) = &sig.asyncness
-        && add_test
-    {
-        errors.at(
-            asyncness.span(),
+    if let Some(asyncness) = sig.asyncness.filter(|_| add_test) {
+        errors.on(asyncness,
             "an async test needs a runtime: add an attribute such as `#[tokio::test]` below `#[port_for]`",
         );
     }
 }
 
 impl Function {
+    /// A second `#[port_for]`.
+    fn again(&self) -> Option<&Attribute> {
+        self.attrs.iter().find(|attr| named(attr, "port_for"))
+    }
+
+    /// `#[rstest]` leaves no parameters when it comes first.
+    fn order_hint(&self) -> &'static str {
+        if self.sig.inputs.is_empty() {
+            "; if `#[rstest]` or the like stands above `#[port_for]`, move it below"
+        } else {
+            ""
+        }
+    }
+
     /// Whether an attribute is there, such as `#[rstest]`, that may give values to parameters.
     fn may_be_filled(&self) -> bool {
         self.attrs.iter().any(|attr| {
@@ -206,11 +215,11 @@ impl Function {
             if let Some(ident) = path.get_ident() {
                 return ident != "test" && ident != "port_for" && !INERT.iter().any(|i| ident == i);
             }
-            let ours = named(attr, "test")
+            let leaves_them = named(attr, "test")
                 && FILLS_NOTHING
                     .iter()
                     .any(|name| path.segments[0].ident == name);
-            !ours
+            !leaves_them
         })
     }
 }
@@ -235,43 +244,39 @@ fn makes_test(attr: &Attribute) -> bool {
 fn find_ports(
     function: &Function,
     options: Option<Options>,
-    add_test: bool,
     errors: &mut Errors,
 ) -> Vec<(usize, Port)> {
-    let mut own = Vec::new();
+    let mut marked = Vec::new();
     let mut free = Vec::new();
     for (position, input) in function.sig.inputs.iter().enumerate() {
         let FnArg::Typed(param) = input else { continue };
         if param.attrs.is_empty() {
             free.push((position, param));
         } else if let Some(options) = parameter_options(param, errors) {
-            own.push((position, param, options));
+            marked.push((position, param, options));
         }
     }
 
-    let function_wide = options.is_some();
+    let unclear =
+        function.again().is_some() || (options.as_ref()).is_none_or(|options| options.ids_unclear);
     let options = options.unwrap_or_default();
-    let defaults = options.request;
-    let mut ports: Vec<(usize, Port)> = Vec::new();
-    // With the function's arguments unreadable, nothing can be said about their number.
-    if function_wide {
-        let taken = take(
-            function,
-            &options.ids,
-            &free,
-            !own.is_empty(),
-            add_test,
-            errors,
-        );
-        let mut ids = options.ids.into_iter();
-        for (position, param) in taken {
-            let port = Port::new(position, param, ids.next(), defaults.clone(), errors);
-            ports.push((position, port));
-        }
+    let function_wide = options.request;
+    let taken = if unclear {
+        Ok(Vec::new())
+    } else if options.ids.is_empty() {
+        take_without_ids(function, &free, marked.is_empty())
+    } else {
+        take(function, &options.ids, &free)
+    };
+    let mut ids = options.ids.into_iter();
+    let mut ports = Vec::new();
+    for (position, param) in errors.keep(taken).unwrap_or_default() {
+        let port = Port::new(position, param, ids.next(), function_wide.clone(), errors);
+        ports.push((position, port));
     }
-    for (position, param, mut options) in own {
-        let id = (!options.ids.is_empty()).then(|| options.ids.remove(0));
-        let request = options.request.or(&defaults);
+    for (position, param, options) in marked {
+        let request = options.request.or(&function_wide);
+        let id = options.ids.into_iter().next();
         ports.push((position, Port::new(position, param, id, request, errors)));
     }
     ports.sort_by_key(|(position, _)| *position);
@@ -292,7 +297,7 @@ fn parameter_options(param: &PatType, errors: &mut Errors) -> Option<Options> {
         } else {
             "next to `#[port]` no other attribute has a meaning: the parameter leaves the signature"
         };
-        errors.at(other.span(), message);
+        errors.on(other, message);
     }
     let args = match &attr.meta {
         Meta::Path(_) => Ok(Args::default()),
@@ -309,92 +314,77 @@ fn parameter_options(param: &PatType, errors: &mut Errors) -> Option<Options> {
     Some(options)
 }
 
-/// The parameters without an attribute that the function's ids, or the lack of any, make ports.
-fn take<'a>(
+/// A parameter and its place among all.
+type Placed<'a> = (usize, &'a PatType);
+
+/// Of the parameters without an attribute, those that become ports because the function's `#[port_for]` has no ids.
+fn take_without_ids<'a>(
     function: &Function,
-    ids: &[Id],
-    free: &[(usize, &'a PatType)],
-    others_marked: bool,
-    add_test: bool,
-    errors: &mut Errors,
-) -> Vec<(usize, &'a PatType)> {
-    let may_be_filled = function.may_be_filled();
+    free: &[Placed<'a>],
+    needed: bool,
+) -> syn::Result<Vec<Placed<'a>>> {
+    let mut taken = free.to_vec();
+    if function.may_be_filled() {
+        taken.retain(|(_, param)| is_guard(&param.ty));
+    }
+    if !taken.is_empty() || !needed {
+        return Ok(taken);
+    }
+    Err(match free.first() {
+        Some((_, param)) => Error::new_spanned(
+            param,
+            format_args!(
+                "another attribute may fill this parameter; if it is a port, write `#[port] {}: …`",
+                name(param)
+            ),
+        ),
+        None => Error::new(
+            Span::call_site(),
+            format_args!(
+                "no parameter takes a port: add one, such as `api: PortGuard`{}",
+                function.order_hint()
+            ),
+        ),
+    })
+}
+
+/// Of the parameters without an attribute, those that `ids` belong to, from the left.
+fn take<'a>(function: &Function, ids: &[Id], free: &[Placed<'a>]) -> syn::Result<Vec<Placed<'a>>> {
+    if ids.len() > free.len() {
+        let message = format!("no parameter is left for this id{}", function.order_hint());
+        let mut errors = Errors::default();
+        for id in &ids[free.len()..] {
+            errors.on(id, &message);
+        }
+        return errors.finish().map(|()| Vec::new());
+    }
+    if ids.len() == free.len() {
+        return Ok(free.to_vec());
+    }
+    if !function.may_be_filled() {
+        let (_, param) = free[ids.len()];
+        let message = format_args!(
+            "no id is left for `{0}`: add one to `#[port_for(…)]`, or write `#[port(\"…\")] {0}: …` here",
+            name(param)
+        );
+        return Err(Error::new_spanned(param, message));
+    }
     let guards: Vec<_> = (free.iter().copied())
         .filter(|(_, param)| is_guard(&param.ty))
         .collect();
-    // `#[rstest]` above has taken the parameters, or a part of the test, away already.
-    let order = if add_test {
-        "; a framework's attribute, such as `#[rstest]`, goes below `#[port_for]`"
-    } else {
-        ""
-    };
-
-    if ids.is_empty() {
-        let taken = if may_be_filled { guards } else { free.to_vec() };
-        if taken.is_empty() && !others_marked {
-            match free.first() {
-                None => errors.at(
-                    Span::call_site(),
-                    format_args!(
-                        "no parameter takes a port: add one, such as `api: PortGuard`{order}"
-                    ),
-                ),
-                Some((_, param)) => errors.at(
-                    param.span(),
-                    format_args!(
-                        "another attribute may fill this parameter; \
-                         to have it filled with a port, write `#[port] {}: …`",
-                        name(param)
-                    ),
-                ),
-            }
-        }
-        return taken;
-    }
-    if ids.len() > free.len() {
-        for id in &ids[free.len()..] {
-            errors.at(
-                id.span(),
-                format_args!("no parameter is left for this id{order}"),
-            );
-        }
-        return free.to_vec();
-    }
-    if ids.len() == free.len() {
-        return free.to_vec();
-    }
-    if !may_be_filled {
-        let (_, param) = free[ids.len()];
-        errors.at(
-            param.span(),
-            format_args!(
-                "no id is left for `{0}`: add one to `#[port_for(…)]`, or write `#[port(\"…\")] {0}: …` here",
-                name(param)
-            ),
-        );
-        return free[..ids.len()].to_vec();
-    }
     if guards.len() == ids.len() {
-        return guards;
+        return Ok(guards);
     }
-    let names: Vec<_> = free
-        .iter()
-        .map(|(_, param)| format!("`{}`", name(param)))
-        .collect();
-    let id = match &ids[0] {
-        Id::Literal(literal) => format!("{:?}", literal.value()),
-        Id::Expr(_) => "id = …".to_owned(),
-    };
-    errors.at(
-        ids[0].span(),
-        format_args!(
-            "another attribute may fill some of {}, so it is not clear which are ports: \
-             write the id on the parameter, as in `#[port({id})] {}: PortGuard`",
-            names.join(", "),
-            name(free[0].1),
-        ),
+    let names: Vec<_> = free.iter().map(|(_, param)| name(param)).collect();
+    let example = guards.first().unwrap_or(&free[0]).1;
+    let message = format_args!(
+        "another attribute may fill some of `{}`, so it is not clear which are ports: \
+         write the id on the parameter, as in `#[port({})] {}: …`",
+        names.join("`, `"),
+        ids[0],
+        name(example),
     );
-    free[..ids.len()].to_vec()
+    Err(Error::new_spanned(&ids[0], message))
 }
 
 /// Written as a `PortGuard`, or as a reference to one.
@@ -431,13 +421,19 @@ impl Port {
             }
             Pat::Wild(_) => (None, None),
             other => {
-                errors.at(
-                    other.span(),
-                    "a port's parameter is a name, `mut` name or `_`",
-                );
+                errors.on(other, "a port's parameter is a name, `mut` name or `_`");
                 (None, None)
             }
         };
+        if let Type::Reference(reference) = &*param.ty {
+            let named = |lifetime: &&Lifetime| lifetime.ident != "_";
+            if let Some(lifetime) = reference.lifetime.as_ref().filter(named) {
+                errors.on(
+                    lifetime,
+                    "the port is lent until the test ends, which no lifetime can name: leave it out",
+                );
+            }
+        }
         let label = match &ident {
             Some(ident) => ident.unraw().to_string(),
             None => format!("_{position}"),
@@ -461,24 +457,24 @@ fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
         if let Some(Id::Literal(id)) = &port.id {
             let value = id.value();
             if ids.contains(&value) {
-                errors.at(
-                    id.span(),
+                errors.on(
+                    id,
                     format_args!("the id `{value}` is there twice, but a port has one holder"),
                 );
             }
             ids.push(value);
         }
-        if let Some(Number::Exact(number, span)) = port.request.number {
-            // The function's option, given to a second port, has the same span: told once.
-            if exacts.iter().filter(|exact| **exact == number).count() == 1 {
-                errors.at(
-                    span,
+        if let Some(Number::Exact(number, option)) = &port.request.number {
+            // The function's option reaches every port: told once.
+            if exacts.iter().filter(|exact| *exact == number).count() == 1 {
+                errors.on(
+                    option,
                     format_args!(
                         "two ids cannot both have port {number}: write `#[port(\"…\", exact = {number})]` on one parameter"
                     ),
                 );
             }
-            exacts.push(number);
+            exacts.push(*number);
         }
     }
 }

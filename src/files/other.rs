@@ -104,7 +104,12 @@ impl Stamp {
 
 /// Writes who holds the lock beside the locked file, which nobody else can read here, and sets the locked file's time
 /// to now.
-pub(crate) fn write_note(lock: &File, path: &Path, note: &[u8]) -> io::Result<()> {
+pub(crate) fn write_note(
+    lock: &File,
+    path: &Path,
+    _found: &Metadata,
+    note: &[u8],
+) -> io::Result<()> {
     fs::write(note_path(path), note)?;
     lock.set_modified(SystemTime::now())
 }

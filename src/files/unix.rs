@@ -183,9 +183,18 @@ impl Stamp {
 }
 
 /// Writes who holds the lock into the locked file itself, which also makes the file's time that of the last use.
-pub(crate) fn write_note(lock: &File, _path: &Path, note: &[u8]) -> io::Result<()> {
+pub(crate) fn write_note(
+    lock: &File,
+    _path: &Path,
+    found: &Metadata,
+    note: &[u8],
+) -> io::Result<()> {
     lock.write_all_at(note, 0)?;
-    lock.set_len(note.len() as u64)
+    let len = note.len() as u64;
+    if found.len() > len {
+        lock.set_len(len)?;
+    }
+    Ok(())
 }
 
 /// What [`write_note`] wrote.

@@ -77,6 +77,32 @@ fn a_port_just_served_is_held_again_at_once() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_store_gives_an_id_the_port_that_was_just_served() {
+    let ports = [(); 2].map(|()| {
+        let store = TempStore::new();
+        let mut guard = store.guard("just/served").unwrap();
+        let listener = guard.take_listener().unwrap();
+        let mut client = TcpStream::connect(guard.addr()).unwrap();
+        // The server closes first, and its end of the connection lingers.
+        drop(listener.accept().unwrap());
+        client.read_to_end(&mut Vec::new()).unwrap();
+        guard.port()
+    });
+    assert_eq!(ports[0], ports[1]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_store_does_not_give_away_a_port_that_another_store_has_vacated() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    guard.vacate().unwrap();
+    let other = TempStore::new();
+    assert_ne!(other.forward_port(&store.api, 0).unwrap(), guard.port());
+}
+
 #[test]
 fn a_vacated_port_refuses_until_a_server_binds_it() {
     let store = TempStore::new();
@@ -118,6 +144,17 @@ fn a_port_outlives_its_servers() {
     }
 }
 
+#[track_caller]
+fn expect<T: std::fmt::Debug>(result: Result<T, port_for::Error>, state: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Handoff);
+    let message = error.to_string();
+    assert!(
+        message.contains(state) && message.contains("`api "),
+        "{message}"
+    );
+}
+
 #[test]
 fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     let store = TempStore::new();
@@ -138,34 +175,24 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     drop(server);
     guard.rearm().unwrap();
     guard.take_listener().unwrap();
-
-    #[track_caller]
-    fn expect<T: std::fmt::Debug>(result: Result<T, port_for::Error>, state: &str) {
-        let error = result.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Handoff);
-        let message = error.to_string();
-        assert!(
-            message.contains(state) && message.contains("`api "),
-            "{message}"
-        );
-    }
 }
 
 #[test]
 fn the_thread_that_holds_a_port_cannot_wait_for_it() {
     let store = TempStore::new();
+    let db = &*format!("db {}", store.api);
     let _guard = store.guard(&store.api).unwrap();
     // With the default timeout of a minute: the error comes at once, or the test is seen to hang.
     for error in [
         store.guard(&store.api).unwrap_err(),
         store.reopened().guard(&store.api).unwrap_err(),
-        store.guards(["db", &store.api]).unwrap_err(),
-        store.guards(["db", "db"]).unwrap_err(),
+        store.guards([db, &store.api]).unwrap_err(),
+        store.guards([db, db]).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
     }
     // What it got before the error, it has let go.
-    drop(store.request("db").timeout(Duration::ZERO).guard().unwrap());
+    drop(store.request(db).timeout(Duration::ZERO).guard().unwrap());
 }
 
 #[test]
@@ -197,14 +224,17 @@ fn several_ids_in_opposite_orders_never_wait_for_each_other() {
 }
 
 #[test]
-fn several_ids_are_had_all_or_none() {
+fn each_of_several_guards_frees_its_own_port() {
     let store = TempStore::new();
-    let [a, b] = store.guards(["a", "b"]).unwrap();
+    let ids = ["a", "b"].map(|name| format!("{name} {}", store.api));
+    let [a, b] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
     drop(a);
     thread::scope(|scope| {
         let other = scope.spawn(|| {
             let busy = Duration::from_millis(50);
-            let results = ["a", "b"].map(|id| store.request(id).timeout(busy).guard());
+            let results = ids
+                .each_ref()
+                .map(|id| store.request(id).timeout(busy).guard());
             let [a, b] = results.map(|result| result.map(drop).map_err(|error| error.kind()));
             assert_eq!([a, b], [Ok(()), Err(ErrorKind::Busy)]);
         });

@@ -1,6 +1,7 @@
 //! A program that takes ports without asking, beside processes that hold guards.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -65,18 +66,19 @@ fn no_guard_is_given_a_port_that_a_rival_holds_and_none_fails() {
     for child in &mut children {
         assert_eq!(child.line(), "ready");
     }
-    let stop = AtomicBool::new(false);
-    let bound = thread::scope(|scope| {
-        // A thread of this process is a process of its own to the children.
-        let rival = scope.spawn(|| rival(&stop));
-        children.iter_mut().for_each(ChildTest::go_on);
-        for mut child in children {
-            assert_eq!(child.line(), "done");
-            child.join();
-        }
-        stop.store(true, Ordering::Release);
-        rival.join().unwrap()
+    // To the children, a thread of this process is a stranger like any other.
+    let stop = Arc::new(AtomicBool::new(false));
+    let rival = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || rival(&stop)
     });
+    children.iter_mut().for_each(ChildTest::go_on);
+    for mut child in children {
+        assert_eq!(child.line(), "done");
+        child.join();
+    }
+    stop.store(true, Ordering::Release);
+    let bound = rival.join().unwrap();
     assert!(
         bound > 100,
         "the rival took only {bound} ports, and tried nothing"

@@ -63,8 +63,7 @@ fn stop_asks_first() {
         .unwrap();
     hello.wait_ready(PATIENCE).unwrap();
     let status = hello.stop().unwrap();
-    const TERM: i32 = 15;
-    assert_eq!(status.signal(), Some(TERM));
+    assert_eq!(status.signal(), Some(libc::SIGTERM));
     // The guard's socket keeps the port, and refuses.
     TcpStream::connect(guard.addr()).unwrap_err();
 }

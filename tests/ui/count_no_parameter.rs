@@ -1,0 +1,6 @@
+use port_for::port_for;
+
+#[port_for]
+fn test() {}
+
+fn main() {}

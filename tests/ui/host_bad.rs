@@ -1,0 +1,13 @@
+use port_for::{PortGuard, port_for};
+
+#[port_for("api", host = "localhost")]
+fn name(api: PortGuard) {
+    api.port();
+}
+
+#[port_for("api", host = 127)]
+fn number(api: PortGuard) {
+    api.port();
+}
+
+fn main() {}
