@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, SystemTime};
 
-use once_cell::sync::Lazy;
+use once_cell::sync::{Lazy, OnceCell};
 
 use crate::error::Error;
 use crate::files::{self, Access, FileId};
@@ -19,6 +19,8 @@ use crate::lock::Lock;
 #[derive(Debug)]
 pub(crate) struct Leases {
     folder: PathBuf,
+    /// Set when the folder was first seen, and was fit to be used.
+    checked: OnceCell<()>,
 }
 
 /// How exactly uses without a lease are noted: to look whether that was done lately costs a fraction of doing it.
@@ -36,7 +38,10 @@ fn taken() -> MutexGuard<'static, HashMap<FileId, ThreadId>> {
 
 impl Leases {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            checked: OnceCell::new(),
+        }
     }
 
     pub(crate) fn path(&self, port: u16) -> PathBuf {
@@ -49,6 +54,7 @@ impl Leases {
     ///
     /// When its file cannot be made, opened or locked, or is not to be trusted.
     pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
+        self.check_folder()?;
         let Some(lock) = Lock::try_take(&self.path(port), access)? else {
             return Ok(None);
         };
@@ -62,6 +68,7 @@ impl Leases {
     ///
     /// When its file is there and cannot be opened or locked, or is not to be trusted.
     pub(crate) fn holder(&self, port: u16, access: Access) -> Result<Option<Holder>, Error> {
+        self.check_folder()?;
         Lock::holder(&self.path(port), access)
     }
 
@@ -86,6 +93,7 @@ impl Leases {
     ///
     /// When its file cannot be made or opened, or is not to be trusted.
     pub(crate) fn note_use(&self, port: u16, access: Access) -> Result<(), Error> {
+        self.check_folder()?;
         let last = self.last_used(port)?;
         if last.is_some_and(|last| last.elapsed().is_ok_and(|ago| ago < PRECISION)) {
             return Ok(());
@@ -116,6 +124,14 @@ impl Leases {
             ports.extend(number.and_then(|number| number.parse::<u16>().ok()));
         }
         Ok(ports)
+    }
+
+    /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
+    fn check_folder(&self) -> Result<(), Error> {
+        if self.checked.get().is_none() && files::access(&self.folder)?.is_some() {
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     /// Whether the thread that asks is the one that holds the lease of `port`.
