@@ -15,7 +15,7 @@ use crate::ports::{self, PortSet};
 use crate::request::{OnBusy, Request, Wish};
 use crate::socket::{self, Hold};
 use crate::store::{Snapshot, Store, Transaction};
-use crate::wait::Wait;
+use crate::wait::{Wait, Waiter, without_pending};
 
 /// How long a wait may last before it is said on stderr who is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,30 +27,60 @@ pub(crate) fn guards<const N: usize>(
     port_for: &PortFor,
     requests: &[Request<'_>; N],
 ) -> Result<[PortGuard; N], Error> {
+    without_pending(guards_for(Waiter::Thread, port_for, requests))
+}
+
+/// The story itself. It is told once, for threads and for tasks: only the waiting differs.
+pub(crate) async fn guards_for<const N: usize>(
+    waiter: Waiter,
+    port_for: &PortFor,
+    requests: &[Request<'_>; N],
+) -> Result<[PortGuard; N], Error> {
     let limit = requests.iter().map(Request::limit).max();
-    let mut wait = Wait::new(limit.unwrap_or_default());
+    let mut wait = Wait::of(waiter, limit.unwrap_or_default());
     let guards = loop {
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
-        let ports = assign(port_for, requests, wait.left())?;
+        let ports = unlocked(&mut wait, |limit| assign(port_for, requests, limit)).await?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
         let mut order: Vec<usize> = (0..N).collect();
         order.sort_by_key(|&nth| ports[nth]);
         let mut leases = Vec::with_capacity(N);
         for &nth in &order {
-            leases.push((nth, lease(&requests[nth], ports[nth], &mut wait)?));
+            let lease = lease(&requests[nth], ports[nth], &mut wait).await?;
+            leases.push((nth, lease));
         }
         // 3. Meanwhile an id may have been released, or moved.
         if !still_assigned(port_for, requests, &ports)? {
             continue;
         }
         // 4. Held.
-        if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait)? {
+        if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait).await? {
             break guards;
         }
     };
     Ok(guards
         .try_into()
         .expect("there is one guard for each request"))
+}
+
+/// Does what may change the store, again and again while its lock is held.
+async fn unlocked<T>(
+    wait: &mut Wait,
+    change: impl Fn(Duration) -> Result<T, Error>,
+) -> Result<T, Error> {
+    loop {
+        let mut error = match change(wait.left_for_blocking()) {
+            Ok(changed) => return Ok(changed),
+            Err(error) => error,
+        };
+        let Some(waited) = error.waited_for_store() else {
+            return Err(error);
+        };
+        *waited = wait.elapsed();
+        if !wait.rest().await {
+            return Err(error);
+        }
+    }
 }
 
 /// The ports of the requested ids: remembered, or assigned now, all in one write.
@@ -185,7 +215,7 @@ fn choose(
 }
 
 /// The lease of the port, waited for if somebody has it.
-fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Error> {
+async fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Error> {
     let store = request.port_for.store();
     let leases = store.leases();
     // An assignment was just read from the folder: it is there.
@@ -202,7 +232,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             return Ok(lease);
         }
         let id = request.id;
-        if leases.is_held_by_this_thread(port) {
+        if wait.is_all_the_waiter_does() && leases.is_held_by_the_asker(port) {
             let id = id.to_owned();
             return Err(Cause::Deadlock { id, port }.into());
         }
@@ -213,7 +243,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
                 told = true;
             }
         }
-        if !wait.pause() {
+        if !wait.rest().await {
             return Err(Cause::Busy {
                 id: id.to_owned(),
                 port,
@@ -241,7 +271,7 @@ fn still_assigned(
 }
 
 /// Guards in the order of the requests; none when an id was moved to another port, and all has to begin again.
-fn hold_all(
+async fn hold_all(
     port_for: &PortFor,
     requests: &[Request<'_>],
     ports: &[u16],
@@ -252,7 +282,7 @@ fn hold_all(
     let mut guards = Vec::with_capacity(requests.len());
     for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
         let addr = SocketAddr::new(request.host, port);
-        let Some(hold) = hold(port_for, request, addr, wait)? else {
+        let Some(hold) = hold(port_for, request, addr, wait).await? else {
             return Ok(None);
         };
         guards.push(PortGuard::new(request.id.to_owned(), addr, hold, lease));
@@ -261,7 +291,7 @@ fn hold_all(
 }
 
 /// The listening socket, waited for if somebody listens there without a lease; none when the id was moved instead.
-fn hold(
+async fn hold(
     port_for: &PortFor,
     request: &Request<'_>,
     addr: SocketAddr,
@@ -276,7 +306,7 @@ fn hold(
             Err(error) => return Err(refused(id, addr, error)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
-            move_away(port_for, request, port, wait.left())?;
+            unlocked(wait, |limit| move_away(port_for, request, port, limit)).await?;
             return Ok(None);
         }
         if !told && wait.elapsed() >= PATIENCE {
@@ -287,7 +317,7 @@ fn hold(
             );
             told = true;
         }
-        if !wait.pause() {
+        if !wait.rest().await {
             return Err(Cause::Occupied {
                 id: id.to_owned(),
                 port,

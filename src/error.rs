@@ -47,7 +47,7 @@ pub enum ErrorKind {
     Bind,
     /// No port is left to assign.
     Exhausted,
-    /// This thread holds the port already, so waiting for it would never end.
+    /// This thread or task holds the port already, so waiting for it would never end.
     Deadlock,
     /// The guard is in a state that does not allow the call.
     Handoff,
@@ -75,6 +75,16 @@ impl Error {
             Cause::Exhausted { .. } | Cause::NoneAbove { .. } => ErrorKind::Exhausted,
             Cause::Deadlock { .. } | Cause::Twice { .. } => ErrorKind::Deadlock,
             Cause::Handoff { .. } => ErrorKind::Handoff,
+        }
+    }
+}
+
+impl Error {
+    /// How long it was waited for the store's lock, if this is what the error is about.
+    pub(crate) fn waited_for_store(&mut self) -> Option<&mut Duration> {
+        match &mut *self.0 {
+            Cause::StoreLocked { waited, .. } => Some(waited),
+            _ => None,
         }
     }
 }
@@ -182,8 +192,8 @@ pub(crate) enum Cause {
     NotAPort { id: String },
 
     #[error(
-        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; end that process, or wait longer \
-         with `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display()
+        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; {}, or wait longer with \
+         `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display(), holder.end()
     )]
     Busy {
         id: String,
@@ -234,8 +244,8 @@ pub(crate) enum Cause {
     Twice { id: String },
 
     #[error(
-        "`{id}` (port {port}) is already held by this thread, so waiting for it would never end; drop its guard \
-         first, or use that one"
+        "`{id}` (port {port}) is already held by this thread or task, so waiting for it would never end; drop its \
+         guard first, or use that one"
     )]
     Deadlock { id: String, port: u16 },
 

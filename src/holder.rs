@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::Path;
+use std::process;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use once_cell::sync::Lazy;
 use serde_json::Value;
 
+use crate::config;
 use crate::error::Seconds;
 use crate::files;
 
@@ -36,7 +38,9 @@ impl Holder {
         self.pid
     }
 
-    /// The test that it runs: the name of the thread that took the port. None outside of named threads.
+    /// The test that it runs: under nextest its binary, name and attempt, as in `my-crate::it login::works (attempt 2)`,
+    /// and elsewhere the name of the thread that took the port, which the test harness names after its test. None if
+    /// that thread has no name of its own.
     #[must_use]
     pub fn test(&self) -> Option<&str> {
         self.test.as_deref()
@@ -63,18 +67,33 @@ impl Holder {
                 .collect();
             json(&words.join(" ").chars().take(300).collect::<String>())
         });
+        static NEXTEST: Lazy<Option<String>> =
+            Lazy::new(|| config::nextest_test().as_deref().map(json));
         let thread = thread::current();
-        let test = thread.name().filter(|&name| name != "main");
+        // The second one is what tokio calls all its threads.
+        let thread = thread
+            .name()
+            .filter(|name| !["main", "tokio-rt-worker"].contains(name));
+        let test = NEXTEST.clone().or_else(|| thread.map(json));
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         format!(
             r#"{{"pid":{pid},"test":{},"command":{},"since_ms":{}}}"#,
-            test.map_or_else(|| "null".to_owned(), json),
+            test.as_deref().unwrap_or("null"),
             *COMMAND,
             since.as_millis()
         )
         .into_bytes()
+    }
+
+    /// What a person can do to have it let go.
+    pub(crate) fn end(&self) -> &'static str {
+        if self.pid == process::id() {
+            "that is this very process: drop that guard"
+        } else {
+            "end that process"
+        }
     }
 
     /// Who wrote the record beside the lock. The lock is known to be held; that its record cannot be read, or was not

@@ -70,6 +70,23 @@ pub fn guard(id: &str) -> Result<PortGuard, Error> {
     PortFor::shared()?.guard(id)
 }
 
+/// As [`guard`], for async code: `PortFor::shared()?.guard_async(id).await`.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), port_for::Error> {
+/// let api = port_for::guard_async("api").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of [`PortFor::shared`] and [`PortFor::guard_async`].
+#[cfg(feature = "tokio")]
+pub async fn guard_async(id: &str) -> Result<PortGuard, Error> {
+    PortFor::shared()?.guard_async(id).await
+}
+
 /// The port of `id` in the default store: `PortFor::shared()?.forward_port(id, default_port)`.
 ///
 /// ```no_run
