@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod readme;
+
 use port_for::{PortGuard, port_for};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Run by `tests/under-nextest`: a test that nextest kills and starts again has its port back at once.
+//! Run by `tests/under-nextest`, for these need a nextest that kills and retries.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,7 +11,7 @@ use std::{env, fs, thread};
 
 use port_for::{PortFor, PortGuard, port_for};
 
-/// Gives up after ten milliseconds if the port is not free, where another test would wait.
+/// Its second attempt has the port at once: it gives up after ten milliseconds, where another test would wait.
 #[port_for("retry", on_busy = "fail")]
 #[ignore = "run by `tests/under-nextest`"]
 fn only_the_first_attempt_hangs(api: PortGuard) {
@@ -19,7 +19,7 @@ fn only_the_first_attempt_hangs(api: PortGuard) {
     let listed = PortFor::shared().unwrap().assignments().unwrap();
     assert_eq!(
         listed[0].holder().unwrap().test().unwrap(),
-        format!("port-for::retry only_the_first_attempt_hangs (attempt {attempt})")
+        format!("port-for::nextest only_the_first_attempt_hangs (attempt {attempt})")
     );
     let port = PathBuf::from(env::var_os("PORT_FOR_STORE").unwrap()).with_extension("retry");
     if attempt == "1" {
