@@ -22,7 +22,6 @@ use crate::PortGuard;
 /// # Panics
 ///
 /// If the port cannot be had.
-#[must_use]
 #[track_caller]
 pub fn port(id: &str) -> PortGuard {
     match crate::guard(id) {
@@ -82,6 +81,7 @@ macro_rules! fixture {
                 $name(id)
             }
 
+            #[allow(clippy::should_implement_trait, reason = "rstest's name for it")]
             pub fn default<T: HasAnId>() -> $without_id {
                 unreachable!("nothing has an id without one being given")
             }

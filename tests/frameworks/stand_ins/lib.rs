@@ -6,7 +6,7 @@ use proc_macro::{Delimiter, TokenStream, TokenTree};
 /// `crate::block_on`.
 #[proc_macro_attribute]
 pub fn pool_test(_: TokenStream, item: TokenStream) -> TokenStream {
-    test(item)
+    test(&item)
 }
 
 /// As `#[async_std::test]` and `#[smol_potat::test]`: runs an async function without parameters by `crate::block_on`.
@@ -17,10 +17,10 @@ pub fn runtime_test(_: TokenStream, item: TokenStream) -> TokenStream {
         text.contains("async fn") && text.contains("()"),
         "async, and without parameters"
     );
-    test(item)
+    test(&item)
 }
 
-fn test(item: TokenStream) -> TokenStream {
+fn test(item: &TokenStream) -> TokenStream {
     let mut name = None;
     let mut parameters = None;
     let mut output = String::new();
