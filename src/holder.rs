@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -87,15 +86,6 @@ impl Holder {
         .into_bytes()
     }
 
-    /// What a person can do to have it let go.
-    pub(crate) fn end(&self) -> &'static str {
-        if self.pid == process::id() {
-            "that is this very process: drop that guard"
-        } else {
-            "end that process"
-        }
-    }
-
     /// Who wrote the record beside the lock. The lock is known to be held; that its record cannot be read, or was not
     /// written yet, does not change that.
     pub(crate) fn read(lock: &Path) -> Self {
@@ -122,20 +112,24 @@ fn json(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, since 12 s ago.
+/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, which took it 12 s ago.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pid == 0 {
             return f.write_str("a process that left no record");
         }
         let Self { pid, command, .. } = self;
-        write!(f, "process {pid} (`{}`)", printable(command))?;
+        if *pid == std::process::id() {
+            write!(f, "this very process, {pid}")?;
+        } else {
+            write!(f, "process {pid} (`{}`)", printable(command))?;
+        }
         if let Some(test) = &self.test {
             write!(f, ", test `{}`", printable(test))?;
         }
         // A clock that was set back makes it "0 s ago", which is no worse than any other guess.
         let ago = self.since.elapsed().unwrap_or_default();
-        write!(f, ", since {} ago", Seconds(ago))
+        write!(f, ", which took it {} ago", Seconds(ago))
     }
 }
 
