@@ -30,6 +30,9 @@ pub struct Holder {
     since: SystemTime,
 }
 
+/// Names of threads that are not named after a test: the last two are tokio's for all of its own.
+const NO_TESTS: [&str; 3] = ["main", "tokio-rt-worker", "tokio-runtime-worker"];
+
 impl Holder {
     /// Its process id, as it is seen where it runs (in a container, that container's). 0 when its record cannot be read.
     #[must_use]
@@ -69,10 +72,7 @@ impl Holder {
         static NEXTEST: Lazy<Option<String>> =
             Lazy::new(|| config::nextest_test().as_deref().map(json));
         let thread = thread::current();
-        // The second one is what tokio calls all its threads.
-        let thread = thread
-            .name()
-            .filter(|name| !["main", "tokio-rt-worker"].contains(name));
+        let thread = thread.name().filter(|name| !NO_TESTS.contains(name));
         let test = NEXTEST.clone().or_else(|| thread.map(json));
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -17,6 +17,8 @@
 //! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
 //! - [`ports`] knows which ports are good, and which are in use.
 //!
+//! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `rstest` (fixtures).
+//!
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
 //! `PORT_FOR_POOL` (ports to assign from).
 

@@ -17,8 +17,9 @@ use port_for::{PortFor, PortGuard, port_for};
 fn only_the_first_attempt_hangs(api: PortGuard) {
     let attempt = env::var("NEXTEST_ATTEMPT").unwrap();
     let listed = PortFor::shared().unwrap().assignments().unwrap();
+    let own = listed.iter().find(|found| found.id() == "retry").unwrap();
     assert_eq!(
-        listed[0].holder().unwrap().test().unwrap(),
+        own.holder().unwrap().test().unwrap(),
         format!("port-for::nextest only_the_first_attempt_hangs (attempt {attempt})")
     );
     let port = PathBuf::from(env::var_os("PORT_FOR_STORE").unwrap()).with_extension("retry");
@@ -29,4 +30,15 @@ fn only_the_first_attempt_hangs(api: PortGuard) {
         }
     }
     assert_eq!(fs::read_to_string(port).unwrap(), api.port().to_string());
+}
+
+/// The one of the README.
+#[test]
+#[ignore = "run by `tests/under-nextest`"]
+fn a_setup_script_has_told_a_port() {
+    let port = env::var("PROXY_PORT").unwrap();
+    assert_eq!(
+        port_for::forward_port("proxy", 0).unwrap().to_string(),
+        port
+    );
 }

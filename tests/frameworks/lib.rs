@@ -188,6 +188,14 @@ mod rstest_test {
         converse_async(tokio::net::TcpListener::from_std(listener).unwrap(), words).await;
     }
 
+    #[port_for("frameworks/shared")]
+    #[rstest]
+    #[timeout(Duration::from_secs(100))]
+    #[tokio::test]
+    async fn asynchronous_with_a_timeout(api: tokio::net::TcpListener) {
+        converse_async(api, "timeout").await;
+    }
+
     #[fixture]
     async fn slow() -> u8 {
         1
