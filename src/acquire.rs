@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::error::{Cause, Error, Seconds};
+use crate::error::{Cause, Error, ErrorKind, Seconds};
 use crate::files;
+use crate::forget;
 use crate::guard::PortGuard;
 use crate::holder::Holder;
 use crate::lease::Lease;
@@ -22,29 +23,32 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The first port that needs no privileges to bind.
 const UNPRIVILEGED: u16 = 1024;
 
+/// After which time an assignment that nobody uses makes room for another one, once there is no room left.
+const STALE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Makes all the requested ports yours, or none.
-pub(crate) fn guards<const N: usize>(
+pub(crate) fn guards(
     port_for: &PortFor,
-    requests: &[Request<'_>; N],
-) -> Result<[PortGuard; N], Error> {
+    requests: &[Request<'_>],
+) -> Result<Vec<PortGuard>, Error> {
     without_pending(guards_for(Waiter::Thread, port_for, requests))
 }
 
 /// The story itself. It is told once, for threads and for tasks: only the waiting differs.
-pub(crate) async fn guards_for<const N: usize>(
+pub(crate) async fn guards_for(
     waiter: Waiter,
     port_for: &PortFor,
-    requests: &[Request<'_>; N],
-) -> Result<[PortGuard; N], Error> {
+    requests: &[Request<'_>],
+) -> Result<Vec<PortGuard>, Error> {
     let limit = requests.iter().map(Request::limit).max();
     let mut wait = Wait::of(waiter, limit.unwrap_or_default());
-    let guards = loop {
+    loop {
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
         let ports = unlocked(&mut wait, |limit| assign(port_for, requests, limit)).await?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
-        let mut order: Vec<usize> = (0..N).collect();
+        let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|&nth| ports[nth]);
-        let mut leases = Vec::with_capacity(N);
+        let mut leases = Vec::with_capacity(requests.len());
         for &nth in &order {
             let lease = lease(&requests[nth], ports[nth], &mut wait).await?;
             leases.push((nth, lease));
@@ -55,12 +59,16 @@ pub(crate) async fn guards_for<const N: usize>(
         }
         // 4. Held.
         if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait).await? {
-            break guards;
+            return Ok(guards);
         }
-    };
-    Ok(guards
+    }
+}
+
+/// For those who know how many requests there were.
+pub(crate) fn array<const N: usize>(guards: Vec<PortGuard>) -> [PortGuard; N] {
+    guards
         .try_into()
-        .expect("there is one guard for each request"))
+        .expect("there is one guard for each request")
 }
 
 /// Does what may change the store, again and again while its lock is held.
@@ -83,8 +91,58 @@ async fn unlocked<T>(
     }
 }
 
-/// The ports of the requested ids: remembered, or assigned now, all in one write.
+/// The ports of the requested ids, for somebody who wants no more than the numbers.
+pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Vec<u16>, Error> {
+    let store = port_for.store();
+    let ports = assign(port_for, requests, port_for.config().timeout)?;
+    if let Some(access) = store.access()? {
+        for &port in &ports {
+            // A store that we may only read still tells the port; that this was a use stays unknown then.
+            let _ = store.leases().note_use(port, access);
+        }
+    }
+    Ok(ports)
+}
+
+/// The ports of the requested ids: remembered, or assigned now.
 pub(crate) fn assign(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    limit: Duration,
+) -> Result<Vec<u16>, Error> {
+    with_room(port_for, requests, || try_assign(port_for, requests, limit))
+}
+
+/// Tries again if there is no port left, and forgetting what nobody uses any more leaves one.
+fn with_room<T>(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    attempt: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match attempt() {
+        Err(error) if error.kind() == ErrorKind::Exhausted => {
+            let pools = requests.iter().map(|request| pool(port_for, request));
+            let wanted = pools.reduce(|all, pool| all.union(&pool));
+            let forgotten = forget::make_room(port_for, STALE, &wanted.unwrap_or_default())?;
+            if forgotten.is_empty() {
+                return Err(error);
+            }
+            let named: Vec<_> = forgotten
+                .iter()
+                .map(|was| format!("`{}` (port {})", was.id(), was.port()))
+                .collect();
+            tell(&format!(
+                "no port was left; forgot what nobody has used for 30 days: {}",
+                named.join(", ")
+            ));
+            attempt()
+        }
+        done => done,
+    }
+}
+
+/// All in one write.
+fn try_assign(
     port_for: &PortFor,
     requests: &[Request<'_>],
     limit: Duration,
@@ -200,9 +258,7 @@ fn choose(
     {
         return Ok(port);
     }
-    let pool = request.ports.clone();
-    let pool = pool.or_else(|| port_for.config().pool.clone());
-    let pool = pool.unwrap_or_else(ports::pool);
+    let pool = pool(port_for, request);
     for port in ports::walk(key) {
         if pool.contains(port) && !assigned.contains(port) && is_free(port)? {
             return Ok(port);
@@ -217,6 +273,13 @@ fn choose(
         store: port_for.store().path().to_owned(),
     }
     .into())
+}
+
+/// What an id gets its first port from.
+fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
+    let pool = request.ports.clone();
+    let pool = pool.or_else(|| port_for.config().pool.clone());
+    pool.unwrap_or_else(ports::pool)
 }
 
 /// The lease of the port, waited for if somebody has it.
@@ -312,7 +375,12 @@ async fn hold(
             Err(error) => return Err(refused(id, addr, error)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
-            unlocked(wait, |limit| move_away(port_for, request, port, limit)).await?;
+            unlocked(wait, |limit| {
+                with_room(port_for, std::slice::from_ref(request), || {
+                    move_away(port_for, request, port, limit)
+                })
+            })
+            .await?;
             return Ok(None);
         }
         if !told && began.elapsed() >= PATIENCE {

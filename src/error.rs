@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::holder::Holder;
+#[cfg(feature = "cli")]
+use crate::import::{Fault, Faults};
 use crate::occupant::Occupants;
 
 /// Why a port could not be given, handed over, or forgotten.
@@ -66,6 +68,10 @@ impl Error {
                 ErrorKind::Store
             }
             Cause::Corrupt { .. } => ErrorKind::Corrupt,
+            #[cfg(feature = "cli")]
+            Cause::ImportUnread { .. } => ErrorKind::Store,
+            #[cfg(feature = "cli")]
+            Cause::Import { .. } => ErrorKind::Conflict,
             Cause::HasOtherPort { .. } | Cause::PortOfOther { .. } | Cause::NotAPort { .. } => {
                 ErrorKind::Conflict
             }
@@ -235,6 +241,20 @@ pub(crate) enum Cause {
         held: usize,
         taken: usize,
         store: PathBuf,
+    },
+
+    #[cfg(feature = "cli")]
+    #[error("cannot read `{}` to import it: {source}", path.display())]
+    ImportUnread { path: PathBuf, source: io::Error },
+
+    #[cfg(feature = "cli")]
+    #[error(
+        "cannot import `{}` into `{}`, and nothing was changed:{}", path.display(), store.display(), Faults(faults)
+    )]
+    Import {
+        path: PathBuf,
+        store: PathBuf,
+        faults: Vec<Fault>,
     },
 
     #[error("no port from {first} to 65535 is free; ask for a lower first port")]

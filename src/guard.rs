@@ -9,6 +9,12 @@ use crate::lease::Lease;
 use crate::occupant::Occupants;
 use crate::socket::{Hold, is_taken};
 
+#[cfg(feature = "cli")]
+mod program;
+
+#[cfg(feature = "cli")]
+pub use program::hand_over;
+
 /// A port that is yours: nobody else on the machine gets it from any store shared with you, and from the moment the
 /// guard exists a listening socket sits on it.
 ///

@@ -1,7 +1,10 @@
 //! Who sits on a port without a lease.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::process;
+
+use listeners::Listener;
 
 use crate::holder::printable;
 
@@ -10,10 +13,10 @@ use crate::holder::printable;
 pub(crate) struct Occupants(Vec<Occupant>);
 
 #[derive(Debug, Clone)]
-struct Occupant {
-    pid: u32,
-    command: String,
-    user: Option<u32>,
+pub(crate) struct Occupant {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+    pub(crate) user: Option<u32>,
 }
 
 impl Occupants {
@@ -22,9 +25,22 @@ impl Occupants {
     /// Empty when nobody listens, or when this user may not look into the process that does.
     pub(crate) fn of(port: u16) -> Self {
         // An error is what an unknown system or a locked-down `/proc` gives: not known, and said so.
+        Self::among(&listeners::get_all().unwrap_or_default(), port)
+    }
+
+    /// The same for several ports, with one look at the system.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_each(ports: &[u16]) -> Vec<Self> {
         let listeners = listeners::get_all().unwrap_or_default();
+        ports
+            .iter()
+            .map(|&port| Self::among(&listeners, port))
+            .collect()
+    }
+
+    fn among(listeners: &HashSet<Listener>, port: u16) -> Self {
         let mut occupants: Vec<_> = listeners
-            .into_iter()
+            .iter()
             .filter(|found| {
                 found.socket.port() == port
                     && found.protocol == listeners::Protocol::TCP
@@ -32,13 +48,18 @@ impl Occupants {
             })
             .map(|found| Occupant {
                 pid: found.process.pid,
-                command: command_line(found.process.pid).unwrap_or(found.process.name),
+                command: command_line(found.process.pid).unwrap_or(found.process.name.clone()),
                 user: owner(found.process.pid),
             })
             .collect();
         occupants.sort_by_key(|occupant| occupant.pid);
         occupants.dedup_by_key(|occupant| occupant.pid);
         Self(occupants)
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Occupant> {
+        self.0.iter()
     }
 }
 

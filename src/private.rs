@@ -159,7 +159,7 @@ async fn guards_for<const N: usize>(
         request
     });
     let guards = acquire::guards_for(waiter, port_for, &requests).await?;
-    Ok(guards.map(Slot::new))
+    Ok(acquire::array(guards).map(Slot::new))
 }
 
 /// The id of a parameter that was not given one: `crate::path::to::test::parameter`.

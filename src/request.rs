@@ -130,7 +130,7 @@ impl<'a> Request<'a> {
     /// [`Exhausted`](crate::ErrorKind::Exhausted).
     pub fn assign(self) -> Result<u16, Error> {
         let port_for = self.port_for;
-        let ports = acquire::assign(port_for, &[self], port_for.config().timeout)?;
+        let ports = acquire::numbers(port_for, &[self])?;
         Ok(ports[0])
     }
 
@@ -145,7 +145,7 @@ impl<'a> Request<'a> {
     /// [`Bind`](crate::ErrorKind::Bind) when the system does not allow it.
     pub fn guard(self) -> Result<PortGuard, Error> {
         let port_for = self.port_for;
-        let [guard] = acquire::guards(port_for, &[self])?;
+        let [guard] = acquire::array(acquire::guards(port_for, &[self])?);
         Ok(guard)
     }
 
@@ -174,7 +174,8 @@ impl<'a> Request<'a> {
     #[cfg(feature = "tokio")]
     pub async fn guard_async(self) -> Result<PortGuard, Error> {
         let port_for = self.port_for;
-        let [guard] = acquire::guards_for(Waiter::Future, port_for, &[self]).await?;
+        let guards = acquire::guards_for(Waiter::Future, port_for, &[self]).await?;
+        let [guard] = acquire::array(guards);
         Ok(guard)
     }
 }

@@ -71,6 +71,13 @@ impl From<Hold> for TcpListener {
     }
 }
 
+#[cfg(all(unix, feature = "cli"))]
+impl std::os::fd::AsFd for Hold {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Whether a bind or listen failed because somebody else has the port.
 pub(crate) fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
