@@ -3,6 +3,7 @@
 use crate::acquire;
 use crate::id::MAX_ID;
 use crate::param::{FromGuard, Slot};
+use crate::wait::{Waiter, without_pending};
 use crate::{Error, PortFor, PortSet};
 use std::fmt::Write as _;
 use std::thread;
@@ -97,7 +98,7 @@ impl Wanted {
     reason = "the expansion is the same for `guards_async`"
 )]
 pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
-    acquired(try_guards(&wanted))
+    acquired(without_pending(guards_for(Waiter::Thread, &wanted)))
 }
 
 /// [`guards`] for an async test; [`acquired`] panics for it, as a future has no caller to point at.
@@ -105,12 +106,8 @@ pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
 /// # Errors
 ///
 /// What a guard's acquisition gives.
-#[expect(
-    clippy::unused_async,
-    reason = "a wait may leave the runtime's thread one day"
-)]
 pub async fn guards_async<const N: usize>(wanted: [Wanted; N]) -> Result<[Slot; N], Error> {
-    try_guards(&wanted)
+    guards_for(Waiter::Test, &wanted).await
 }
 
 /// The second half of [`guards_async`].
@@ -133,7 +130,10 @@ pub fn param<'slot, T: FromGuard<'slot>>(slot: &'slot mut Slot) -> T {
     }
 }
 
-fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> {
+async fn guards_for<const N: usize>(
+    waiter: Waiter,
+    wanted: &[Wanted; N],
+) -> Result<[Slot; N], Error> {
     let port_for = PortFor::shared()?;
     let requests = wanted.each_ref().map(|wanted| {
         let mut request = port_for.request(&wanted.id);
@@ -159,7 +159,8 @@ fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> 
         }
         request
     });
-    Ok(acquire::guards(port_for, &requests)?.map(Slot::new))
+    let guards = acquire::guards_for(waiter, port_for, &requests).await?;
+    Ok(acquire::array(guards).map(Slot::new))
 }
 
 /// The id of a parameter that was not given one: `crate::path::to::test::parameter`.
