@@ -178,7 +178,7 @@ impl<'a> Request<'a> {
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
     /// let first = ports.guard_async("api").await?;
     /// let user = tokio::spawn(async move { drop(first) });
-    /// let second = ports.request("api").host([127, 0, 0, 1].into()).guard_async().await?;
+    /// let second = ports.request("api").host("localhost").guard_async().await?;
     /// # user.await.unwrap();
     /// # Ok::<(), port_for::Error>(())
     /// # })?;
