@@ -1,5 +1,6 @@
 //! `PortFor`: one store, and what can be asked of it.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -137,6 +138,10 @@ impl PortFor {
     }
 
     fn with(path: &Path, config: Config) -> Result<Self, Error> {
+        if !config::names_file(path) {
+            let error = io::Error::other("this is not the path of a file");
+            return Err(files::failed("find the store", path, error));
+        }
         // The working directory may change; the store does not.
         let absolute = std::path::absolute(path)
             .map_err(|error| files::failed("find the store", path, error))?;

@@ -6,7 +6,6 @@ use crate::param::{FromGuard, Slot};
 use crate::wait::{Waiter, without_pending};
 use crate::{Error, PortFor, PortSet};
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -147,7 +146,6 @@ async fn guards_for<const N: usize>(
             request = request.ports(ports.parse::<PortSet>().expect("the macro has checked it"));
         }
         if let Some(host) = wanted.host {
-            let host: IpAddr = host.parse().expect("the macro has checked it");
             request = request.host(host);
         }
         if let Some(timeout) = wanted.timeout {
@@ -155,6 +153,9 @@ async fn guards_for<const N: usize>(
         }
         if let Some(on_busy) = wanted.on_busy {
             request = request.on_busy(on_busy);
+        }
+        if wanted.udp {
+            request = request.udp();
         }
         request
     });
