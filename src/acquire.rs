@@ -52,7 +52,8 @@ pub(crate) async fn guards_for(
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
         //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
         let timeout = requests.iter().map(|request| request.timeout).max();
-        let mut for_store = Wait::of(waiter, timeout.unwrap_or_default());
+        let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+        let mut for_store = Wait::of(waiter, left);
         let ports = unlocked(&mut for_store, |limit| assign(port_for, &asked, limit)).await?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
         let mut order: Vec<usize> = (0..asked.len()).collect();

@@ -64,6 +64,24 @@ impl Config {
     }
 }
 
+/// The test that nextest runs this process for: `my-crate::it login::works (attempt 2)`. None under anything else, and
+/// under nextest before 0.9.116, which does not tell.
+pub(crate) fn nextest_test() -> Option<String> {
+    #[expect(clippy::disallowed_methods)]
+    nextest_test_in(|variable| env::var(variable).ok())
+}
+
+fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut test = get("NEXTEST_TEST_NAME")?;
+    if let Some(binary) = get("NEXTEST_BINARY_ID") {
+        test = format!("{binary} {test}");
+    }
+    if let Some(attempt) = get("NEXTEST_ATTEMPT") {
+        test = format!("{test} (attempt {attempt})");
+    }
+    Some(test)
+}
+
 /// The names of the sockets that this process was started with, from descriptor 3 on; none when it was started with
 /// none. Runs before `main`, where there is nobody to complain to: what makes no sense is left to whoever it is for.
 #[cfg(unix)]
@@ -112,24 +130,6 @@ pub(crate) unsafe fn remove_listen_variables() {
         // SAFETY: as the caller promises.
         unsafe { env::remove_var(variable) };
     }
-}
-
-/// The test that nextest runs this process for: `my-crate::it login::works (attempt 2)`. None under anything else, and
-/// under nextest before 0.9.116, which does not tell.
-pub(crate) fn nextest_test() -> Option<String> {
-    #[expect(clippy::disallowed_methods)]
-    nextest_test_in(|variable| env::var(variable).ok())
-}
-
-fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let mut test = get("NEXTEST_TEST_NAME")?;
-    if let Some(binary) = get("NEXTEST_BINARY_ID") {
-        test = format!("{binary} {test}");
-    }
-    if let Some(attempt) = get("NEXTEST_ATTEMPT") {
-        test = format!("{test} (attempt {attempt})");
-    }
-    Some(test)
 }
 
 const STORE: &str = "a path of a file";
