@@ -305,7 +305,7 @@ fn choose(
 fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
     let pool = request.ports.clone();
     let pool = pool.or_else(|| port_for.config().pool.clone());
-    pool.unwrap_or_else(ports::pool)
+    pool.unwrap_or_else(PortSet::good)
 }
 
 /// The lease of the port, waited for if somebody has it.
@@ -344,6 +344,7 @@ async fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Leas
                 holder: Holder::read(&leases.path(port)),
                 waited: wait.elapsed(),
                 lease: leases.path(port),
+                advice: "let it end, or wait longer with `PORT_FOR_TIMEOUT` (seconds)",
             }
             .into());
         }
@@ -491,7 +492,8 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
     let is_free = |port| {
         socket::can_be_bound(port).map_err(|source| refused(NAME, at_localhost(port), source))
     };
-    for port in first.max(1)..=u16::MAX {
+    let first = if first == 0 { UNPRIVILEGED } else { first };
+    for port in first..=u16::MAX {
         if change.snapshot().id_of(port).is_some() || !is_free(port)? {
             continue;
         }

@@ -200,8 +200,8 @@ pub(crate) enum Cause {
     NotAPort { id: String },
 
     #[error(
-        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; let it end, or wait longer \
-         with `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display()
+        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; {advice}",
+        Seconds(*waited), lease.display()
     )]
     Busy {
         id: String,
@@ -209,6 +209,7 @@ pub(crate) enum Cause {
         holder: Holder,
         waited: Duration,
         lease: PathBuf,
+        advice: &'static str,
     },
 
     #[error(
@@ -274,8 +275,8 @@ pub(crate) enum Cause {
     Twice { id: String },
 
     #[error(
-        "`{id}` (port {port}) is already held by this thread or task, so waiting for it would never end; drop its \
-         guard first, or use that one"
+        "`{id}` (port {port}) was taken by this thread or task, and waiting for oneself never ends; drop that guard \
+         first, or use it; if another thread has it by now, ask from there"
     )]
     Deadlock { id: String, port: u16 },
 

@@ -39,6 +39,7 @@ mod files;
 pub mod fixture;
 mod forget;
 mod guard;
+mod hash;
 mod hold;
 mod holder;
 mod host;

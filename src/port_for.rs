@@ -222,7 +222,8 @@ impl PortFor {
         Ok(acquire::array(guards))
     }
 
-    /// A guard for `first` or the next higher port that is free. It has no id, and nothing is remembered.
+    /// A guard for `first` or the next higher port that is free; 0 stands for the first that needs no privileges. It
+    /// has no id, and nothing is remembered.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! What the attribute's expansion calls. Not for people: it changes with the macro crate, which is pinned for that.
 
 use crate::acquire;
+use crate::hash::fnv1a;
 use crate::id::MAX_ID;
 use crate::param::{FromGuard, Slot};
 use crate::wait::{Waiter, without_pending};
@@ -199,7 +200,7 @@ fn make_auto_id(
 /// Cuts `id` to what an id may have, with a hash of the whole at its end: equal beginnings stay apart.
 fn shorten(mut id: String) -> String {
     if id.len() > MAX_ID {
-        let hash = fnv1a(&id);
+        let hash = fnv1a(id.as_bytes());
         let mut end = MAX_ID - "-0123456789abcdef".len();
         while !id.is_char_boundary(end) {
             end -= 1;
@@ -209,13 +210,6 @@ fn shorten(mut id: String) -> String {
         let _ = write!(id, "-{hash:016x}");
     }
     id
-}
-
-/// 64-bit FNV-1a. Like the choice of a port, it must never change: the ids are in people's stores.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -88,7 +88,12 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
             "--exact busy::child_holds",
             HOLDS,
             "waited",
-            "PORT_FOR_TIMEOUT",
+            // To wait longer helps all but the last, which does not wait for the holder.
+            if message.contains("forgotten") {
+                "let it end"
+            } else {
+                "PORT_FOR_TIMEOUT"
+            },
         ] {
             assert!(message.contains(part), "{message:?} lacks {part:?}");
         }
