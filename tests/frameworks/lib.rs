@@ -229,7 +229,7 @@ mod rstest_test {
     #[port_for("frameworks/twice")]
     #[rstest]
     #[tokio::test]
-    #[should_panic(expected = "already held by this thread or task")]
+    #[should_panic(expected = "was taken by this thread or task")]
     async fn a_wait_for_the_tests_own_fixture_is_told_at_once(
         #[from(port_for::fixture::port)]
         #[with("frameworks/twice")]
