@@ -7,20 +7,16 @@
     reason = "the one port comes by environment"
 )]
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 
-/// What the tests have in common: a server, and a client that asks it.
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+mod support;
+
+/// What the tests have in common: an HTTP server, and a client that asks it.
 fn serve(listener: TcpListener) {
-    let addr = listener.local_addr().unwrap();
-    let server = std::thread::spawn(move || listener.accept()?.0.write_all(b"hello"));
-    let mut answer = String::new();
-    TcpStream::connect(addr)
-        .unwrap()
-        .read_to_string(&mut answer)
-        .unwrap();
-    assert_eq!(answer, "hello");
-    server.join().unwrap().unwrap();
+    let server = support::HttpServer::on(listener, "hello");
+    assert_eq!(server.get(), "hello");
 }
 
 /// Two hundred of the test.
