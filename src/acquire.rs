@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::error::{Cause, Error, Seconds};
+use crate::error::{Cause, Error, ErrorKind, Seconds};
 use crate::files;
+use crate::forget;
 use crate::guard::PortGuard;
 use crate::holder::Holder;
 use crate::lease::Lease;
@@ -17,25 +18,42 @@ use crate::socket::{self, Hold};
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::Wait;
 
-/// How long a wait may last before it is said on stderr who is waited for.
+/// How long one and the same thing may be in the way before it is said on stderr what that is.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The first port that needs no privileges to bind.
 const UNPRIVILEGED: u16 = 1024;
+
+/// After which time an assignment that nobody uses makes room for another one, once there is no room left.
+const STALE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Makes all the requested ports yours, or none.
 pub(crate) fn guards<const N: usize>(
     port_for: &PortFor,
     requests: &[Request<'_>; N],
 ) -> Result<[PortGuard; N], Error> {
+    let guards = all_guards(port_for, requests)?;
+    Ok(guards
+        .try_into()
+        .expect("there is one guard for each request"))
+}
+
+/// As [`guards`], for a number of requests that only the run knows.
+pub(crate) fn all_guards(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+) -> Result<Vec<PortGuard>, Error> {
     let limit = requests.iter().map(Request::limit).max();
     let mut wait = Wait::new(limit.unwrap_or_default());
-    let guards = loop {
+    loop {
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
-        let ports = assign(port_for, requests, wait.left())?;
+        //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
+        let timeout = requests.iter().map(|request| request.timeout).max();
+        let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+        let ports = assign(port_for, requests, left)?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
-        let mut order: Vec<usize> = (0..N).collect();
+        let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|&nth| ports[nth]);
-        let mut leases = Vec::with_capacity(N);
+        let mut leases = Vec::with_capacity(requests.len());
         for &nth in &order {
             leases.push((nth, lease(&requests[nth], ports[nth], &mut wait)?));
         }
@@ -45,16 +63,63 @@ pub(crate) fn guards<const N: usize>(
         }
         // 4. Held.
         if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait)? {
-            break guards;
+            return Ok(guards);
         }
-    };
-    Ok(guards
-        .try_into()
-        .expect("there is one guard for each request"))
+    }
 }
 
-/// The ports of the requested ids: remembered, or assigned now, all in one write.
+/// The ports of the requested ids, for somebody who wants no more than the numbers.
+pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Vec<u16>, Error> {
+    let store = port_for.store();
+    let ports = assign(port_for, requests, port_for.config().timeout)?;
+    if let Some(access) = store.access()? {
+        for &port in &ports {
+            // A store that we may only read still tells the port; that this was a use stays unknown then.
+            let _ = store.leases().note_use(port, access);
+        }
+    }
+    Ok(ports)
+}
+
+/// The ports of the requested ids: remembered, or assigned now.
 pub(crate) fn assign(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    limit: Duration,
+) -> Result<Vec<u16>, Error> {
+    with_room(port_for, requests, || try_assign(port_for, requests, limit))
+}
+
+/// Tries again if there is no port left, and forgetting what nobody uses any more leaves one.
+fn with_room<T>(
+    port_for: &PortFor,
+    requests: &[Request<'_>],
+    attempt: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match attempt() {
+        Err(error) if error.kind() == ErrorKind::Exhausted => {
+            let pools = requests.iter().map(|request| pool(port_for, request));
+            let wanted = pools.reduce(|all, pool| all.union(&pool));
+            let forgotten = forget::make_room(port_for, STALE, &wanted.unwrap_or_default())?;
+            if forgotten.is_empty() {
+                return Err(error);
+            }
+            let named: Vec<_> = forgotten
+                .iter()
+                .map(|was| format!("`{}` (port {})", was.id(), was.port()))
+                .collect();
+            tell(&format!(
+                "no port was left; forgot what nobody has used for 30 days: {}",
+                named.join(", ")
+            ));
+            attempt()
+        }
+        done => done,
+    }
+}
+
+/// All in one write.
+fn try_assign(
     port_for: &PortFor,
     requests: &[Request<'_>],
     limit: Duration,
@@ -74,7 +139,10 @@ pub(crate) fn assign(
         return Ok(ports);
     }
     let mut change = store.begin(limit)?;
-    for (request, key) in requests.iter().zip(&keys) {
+    // Demands first: what they name is then nobody's choice.
+    let mut order: Vec<_> = requests.iter().zip(&keys).collect();
+    order.sort_by_key(|(request, _)| !matches!(request.wish, Wish::Exact(_)));
+    for (request, key) in order {
         if change.snapshot().port_of(key).is_none() {
             let port = choose(port_for, &change, request, key)?;
             change.assign(key, port);
@@ -143,34 +211,37 @@ fn choose(
     key: &str,
 ) -> Result<u16, Error> {
     if let Wish::Exact(port) = request.wish {
+        // Somebody can have got it since the store was read without its lock.
+        check_exact(port_for.store(), change.snapshot(), key, port, None)?;
         return Ok(port);
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     let leases = port_for.store().leases();
-    let (mut held, mut taken) = (0, 0);
-    let mut is_free = |port| -> Result<bool, Error> {
-        if leases.holder(port, change.access())?.is_some() {
-            held += 1;
-            return Ok(false);
-        }
-        let free = socket::can_be_bound(port)
-            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))?;
-        taken += usize::from(!free);
-        Ok(free)
+    let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
+    let is_free = |port| {
+        socket::can_be_bound(port)
+            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))
     };
     if let Wish::Default(port) = request.wish
         && port >= UNPRIVILEGED
         && !assigned.contains(port)
+        && !is_held(port)?
         && is_free(port)?
     {
         return Ok(port);
     }
-    let pool = request.ports.clone();
-    let pool = pool.or_else(|| port_for.config().pool.clone());
-    let pool = pool.unwrap_or_else(ports::pool);
+    let pool = pool(port_for, request);
+    let (mut held, mut taken) = (0, 0);
     for port in ports::walk(key) {
-        if pool.contains(port) && !assigned.contains(port) && is_free(port)? {
+        if !pool.contains(port) || assigned.contains(port) {
+            continue;
+        }
+        if is_held(port)? {
+            held += 1;
+        } else if is_free(port)? {
             return Ok(port);
+        } else {
+            taken += 1;
         }
     }
     Err(Cause::Exhausted {
@@ -182,6 +253,13 @@ fn choose(
         store: port_for.store().path().to_owned(),
     }
     .into())
+}
+
+/// What an id gets its first port from.
+fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
+    let pool = request.ports.clone();
+    let pool = pool.or_else(|| port_for.config().pool.clone());
+    pool.unwrap_or_else(ports::pool)
 }
 
 /// The lease of the port, waited for if somebody has it.
@@ -196,7 +274,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             io::ErrorKind::NotFound.into(),
         ));
     };
-    let mut told = false;
+    let (began, mut told) = (Instant::now(), false);
     loop {
         if let Some(lease) = leases.try_take(port, access)? {
             return Ok(lease);
@@ -206,7 +284,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             let id = id.to_owned();
             return Err(Cause::Deadlock { id, port }.into());
         }
-        if !told && wait.elapsed() >= PATIENCE {
+        if !told && began.elapsed() >= PATIENCE {
             // Who held it a moment ago may have let go by now: then there is nobody to name.
             if let Some(holder) = leases.holder(port, access)? {
                 say(&format!("`{id}` (port {port}) is held by {holder}"), wait);
@@ -268,7 +346,8 @@ fn hold(
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let (id, port) = (request.id, addr.port());
-    let mut told = false;
+    // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
+    let (began, mut told) = (Instant::now(), false);
     loop {
         let error = match Hold::listen(addr) {
             Ok(hold) => return Ok(Some(hold)),
@@ -276,13 +355,15 @@ fn hold(
             Err(error) => return Err(refused(id, addr, error)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
-            move_away(port_for, request, port, wait.left())?;
+            with_room(port_for, std::slice::from_ref(request), || {
+                move_away(port_for, request, port, wait.left())
+            })?;
             return Ok(None);
         }
-        if !told && wait.elapsed() >= PATIENCE {
+        if !told && began.elapsed() >= PATIENCE {
             let occupants = Occupants::of(port);
             say(
-                &format!("`{id}` has port {port}, but {occupants} listens there"),
+                &format!("`{id}` has port {port}, but somebody else listens there: {occupants}"),
                 wait,
             );
             told = true;
@@ -317,7 +398,7 @@ fn move_away(
         let id = request.id;
         let occupants = Occupants::of(port);
         tell(&format!(
-            "{occupants} listens on port {port}: `{id}` has port {other} from now on"
+            "`{id}` has port {other} from now on, for somebody else listens on port {port}: {occupants}"
         ));
     }
     Ok(())
@@ -362,11 +443,13 @@ impl Request<'_> {
 
 fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
     let advice = match source.kind() {
-        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: use another port",
-        io::ErrorKind::AddrNotAvailable => {
+        io::ErrorKind::PermissionDenied if addr.port() < UNPRIVILEGED => {
+            "ports below 1024 need privileges: release the id, and ask for another port"
+        }
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput => {
             "no network interface has this address: use another host"
         }
-        _ => "this is not about who has the port",
+        _ => "the system says why, and it is not that somebody else has the port",
     };
     Cause::Bind {
         id: id.to_owned(),
@@ -385,7 +468,24 @@ fn say(what: &str, wait: &Wait) {
 }
 
 fn tell(message: &str) {
-    // Not `eprintln!`, which a test's output capture would keep back until the wait is over. A closed stderr is no
-    // reason to fail.
-    let _ = writeln!(io::stderr(), "port-for: {message}");
+    // Not `eprintln!`, which a test's output capture would keep back until the wait is over, and in one piece, for
+    // others who wait may write to the same terminal. A closed stderr is no reason to fail.
+    let _ = io::stderr().write_all(format!("port-for: {message}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_one_id_demands_is_not_chosen_for_another_of_the_same_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name| PortFor::open(folder.path().join(name)).unwrap();
+        let chosen = open("one").forward_port("api", 0).unwrap();
+        let store = open("two");
+        let requests = [store.request("api"), store.request("db").exact_port(chosen)];
+        let ports = assign(&store, &requests, Duration::ZERO).unwrap();
+        assert_eq!(ports[1], chosen);
+        assert_ne!(ports[0], chosen);
+    }
 }

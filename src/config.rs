@@ -90,11 +90,16 @@ fn store(value: OsString) -> Result<PathBuf, Error> {
         let value = value.to_string_lossy().into_owned();
         invalid("PORT_FOR_STORE", value, STORE, "")
     };
-    // A path that ends in `/` or `..` names a folder.
-    if Path::new(&value).file_name().is_none() || value.to_string_lossy().ends_with(['/', '\\']) {
+    if !names_file(Path::new(&value)) {
         return Err(wrong(value));
     }
     Ok(PathBuf::from(value))
+}
+
+/// Whether the path is one of a file: one that ends in `/` or `..` names a folder.
+pub(crate) fn names_file(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    path.file_name().is_some() && !text.ends_with(b"/") && !(cfg!(windows) && text.ends_with(b"\\"))
 }
 
 /// An empty namespace is none: the way to switch off one that `.cargo/config.toml` sets.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::holder::Holder;
+#[cfg(feature = "cli")]
+use crate::import::{Fault, Faults};
 use crate::occupant::Occupants;
 
 /// Why a port could not be given, handed over, or forgotten.
@@ -66,6 +68,10 @@ impl Error {
                 ErrorKind::Store
             }
             Cause::Corrupt { .. } => ErrorKind::Corrupt,
+            #[cfg(feature = "cli")]
+            Cause::ImportUnread { .. } => ErrorKind::Store,
+            #[cfg(feature = "cli")]
+            Cause::Import { .. } => ErrorKind::Conflict,
             Cause::HasOtherPort { .. } | Cause::PortOfOther { .. } | Cause::NotAPort { .. } => {
                 ErrorKind::Conflict
             }
@@ -136,7 +142,7 @@ pub(crate) enum Cause {
     Untrusted { path: PathBuf, why: String },
 
     #[error(
-        "cannot change the store: its lock `{}` was held for {} by {holder}; end that process, or wait longer with \
+        "cannot change the store: its lock `{}` was held for {} by {holder}; let it end, or wait longer with \
          `PORT_FOR_TIMEOUT` (seconds)", path.display(), Seconds(*waited)
     )]
     StoreLocked {
@@ -182,7 +188,7 @@ pub(crate) enum Cause {
     NotAPort { id: String },
 
     #[error(
-        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; end that process, or wait longer \
+        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; let it end, or wait longer \
          with `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display()
     )]
     Busy {
@@ -194,8 +200,8 @@ pub(crate) enum Cause {
     },
 
     #[error(
-        "`{id}` has port {port}, but {occupants} listens there without a lease; waited {}; end it, or release `{id}` \
-         to have another port assigned", Seconds(*waited)
+        "`{id}` has port {port}, but somebody listens there without a lease: {occupants}; waited {}; end that server, or \
+         release `{id}` to have another port assigned", Seconds(*waited)
     )]
     Occupied {
         id: String,
@@ -225,6 +231,20 @@ pub(crate) enum Cause {
         held: usize,
         taken: usize,
         store: PathBuf,
+    },
+
+    #[cfg(feature = "cli")]
+    #[error("cannot read `{}` to import it: {source}", path.display())]
+    ImportUnread { path: PathBuf, source: io::Error },
+
+    #[cfg(feature = "cli")]
+    #[error(
+        "cannot import `{}` into `{}`, and nothing was changed:{}", path.display(), store.display(), Faults(faults)
+    )]
+    Import {
+        path: PathBuf,
+        store: PathBuf,
+        faults: Vec<Fault>,
     },
 
     #[error("no port from {first} to 65535 is free; ask for a lower first port")]

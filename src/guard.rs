@@ -9,6 +9,12 @@ use crate::lease::Lease;
 use crate::occupant::Occupants;
 use crate::socket::{Hold, is_taken};
 
+#[cfg(feature = "cli")]
+mod program;
+
+#[cfg(feature = "cli")]
+pub use program::hand_over;
+
 /// A port that is yours: nobody else on the machine gets it from any store shared with you, and from the moment the
 /// guard exists a listening socket sits on it.
 ///
@@ -199,7 +205,10 @@ impl PortGuard {
                 self.state = state;
                 let state = if is_taken(&error) {
                     let occupants = Occupants::of(self.port());
-                    format!("{}, and {occupants} listens there", self.state.describe())
+                    format!(
+                        "{}, and somebody listens there: {occupants}",
+                        self.state.describe()
+                    )
                 } else {
                     self.state.describe().to_owned()
                 };

@@ -25,6 +25,11 @@
 #[doc(hidden)]
 pub mod __private;
 mod acquire;
+// What the command needs; not for people either.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+#[path = "cli.rs"]
+pub mod __cli;
 mod config;
 mod error;
 mod files;
@@ -34,6 +39,8 @@ mod forget;
 mod guard;
 mod holder;
 mod id;
+#[cfg(feature = "cli")]
+mod import;
 mod lease;
 mod lock;
 mod occupant;

@@ -1,7 +1,10 @@
 //! Who sits on a port without a lease.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::process;
+
+use listeners::Listener;
 
 use crate::holder::printable;
 
@@ -10,10 +13,10 @@ use crate::holder::printable;
 pub(crate) struct Occupants(Vec<Occupant>);
 
 #[derive(Debug, Clone)]
-struct Occupant {
-    pid: u32,
-    command: String,
-    user: Option<u32>,
+pub(crate) struct Occupant {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+    pub(crate) user: Option<u32>,
 }
 
 impl Occupants {
@@ -22,9 +25,22 @@ impl Occupants {
     /// Empty when nobody listens, or when this user may not look into the process that does.
     pub(crate) fn of(port: u16) -> Self {
         // An error is what an unknown system or a locked-down `/proc` gives: not known, and said so.
+        Self::among(&listeners::get_all().unwrap_or_default(), port)
+    }
+
+    /// The same for several ports, with one look at the system.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_each(ports: &[u16]) -> Vec<Self> {
         let listeners = listeners::get_all().unwrap_or_default();
+        ports
+            .iter()
+            .map(|&port| Self::among(&listeners, port))
+            .collect()
+    }
+
+    fn among(listeners: &HashSet<Listener>, port: u16) -> Self {
         let mut occupants: Vec<_> = listeners
-            .into_iter()
+            .iter()
             .filter(|found| {
                 found.socket.port() == port
                     && found.protocol == listeners::Protocol::TCP
@@ -32,7 +48,7 @@ impl Occupants {
             })
             .map(|found| Occupant {
                 pid: found.process.pid,
-                command: command_line(found.process.pid).unwrap_or(found.process.name),
+                command: command_line(found.process.pid).unwrap_or(found.process.name.clone()),
                 user: owner(found.process.pid),
             })
             .collect();
@@ -40,13 +56,18 @@ impl Occupants {
         occupants.dedup_by_key(|occupant| occupant.pid);
         Self(occupants)
     }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Occupant> {
+        self.0.iter()
+    }
 }
 
-/// `process 4242 (`redis-server *:6379`, user 1000)`, or that it is not known.
+/// `process 4242 (`redis-server *:6379`, user 1000)`, or that it is not known: to stand behind "listens there: ".
 impl fmt::Display for Occupants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("somebody whom the system does not name (another user's process, or one that has just let go)");
+            return f.write_str("a process that the system does not name (another user's, or one that has just let go)");
         }
         for (nth, occupant) in self.0.iter().enumerate() {
             if nth > 0 {
@@ -59,9 +80,7 @@ impl fmt::Display for Occupants {
             }
             f.write_str(")")?;
             if *pid == process::id() {
-                f.write_str(
-                    ", this very process: is a listener taken from an earlier guard still open?",
-                )?;
+                f.write_str(", which is this very process, perhaps with a listener taken from an earlier guard")?;
             }
         }
         Ok(())

@@ -128,7 +128,7 @@ impl<'a> Request<'a> {
     /// [`Exhausted`](crate::ErrorKind::Exhausted).
     pub fn assign(self) -> Result<u16, Error> {
         let port_for = self.port_for;
-        let ports = acquire::assign(port_for, &[self], port_for.config().timeout)?;
+        let ports = acquire::numbers(port_for, &[self])?;
         Ok(ports[0])
     }
 

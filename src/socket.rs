@@ -71,6 +71,13 @@ impl From<Hold> for TcpListener {
     }
 }
 
+#[cfg(all(unix, feature = "cli"))]
+impl std::os::fd::AsFd for Hold {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Whether a bind or listen failed because somebody else has the port.
 pub(crate) fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
@@ -126,16 +133,23 @@ fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
 /// Whether all that keeps a bind from a TCP port are connections of a server that is gone: the next server can listen
 /// there at once. Without this, an id asked for in a new store would miss its port for a minute after each use.
 fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
-    if !CONNECTIONS
-        .iter()
-        .any(|table| has_connection(table, addr.port()))
-    {
+    if !cfg!(target_os = "linux") {
         return Ok(false);
     }
-    match Hold::listen(addr) {
-        Ok(hold) => hold.close().map(|()| true),
-        Err(error) if is_taken(&error) => Ok(false),
-        Err(error) => Err(error),
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    match socket.bind(&addr.into()) {
+        // Nobody listens. The tables are asked last: after many short connections they take long to read.
+        Ok(()) => Ok(CONNECTIONS
+            .iter()
+            .any(|table| has_connection(table, addr.port()))),
+        Err(e) => match e.kind() {
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
+            _ => Err(e),
+        },
     }
 }
 

@@ -258,6 +258,12 @@ fn a_guard_can_hold_at_another_address() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Bind);
     assert!(error.to_string().contains("192.0.2.1"), "{error}");
+
+    let mapped = store
+        .request("mapped")
+        .host("::ffff:127.0.0.1".parse().unwrap());
+    let error = mapped.guard().unwrap_err();
+    assert!(error.to_string().contains("use another host"), "{error}");
 }
 
 #[test]

@@ -20,3 +20,4 @@ mod ids;
 mod race;
 mod rival;
 mod store_text;
+mod tidy;

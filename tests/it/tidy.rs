@@ -1,0 +1,81 @@
+//! The house: what has one home stays there, and what must agree agrees.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = Path::new(ROOT).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_macro_crate_is_pinned_to_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let pin = format!("port-for-macros = {{ version = \"={version}\", path = \"macros\" }}");
+    assert!(read("Cargo.toml").contains(&pin), "expected: {pin}");
+}
+
+#[test]
+fn each_outside_thing_has_one_home() {
+    let mut files = Vec::new();
+    sources(&Path::new(ROOT).join("src"), &mut files);
+    assert!(files.len() > 20, "the sources are looked at");
+    for (thing, home) in [
+        ("fs2::", "lock.rs"),
+        ("socket2::", "socket.rs"),
+        ("tempfile::Builder", "files.rs"),
+        ("etcetera::", "config.rs"),
+        ("listeners::", "occupant.rs"),
+        ("ctor::", "startup.rs"),
+    ] {
+        for file in &files {
+            let code = fs::read_to_string(file).unwrap();
+            // Examples in comments are a user's code.
+            let uses = code.lines().any(|line| {
+                let line = line.trim_start();
+                !line.starts_with("//") && line.contains(thing)
+            });
+            assert!(
+                !uses || file.ends_with(home),
+                "`{thing}` is for {home}, and is in {}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn there_is_one_copy_of_syn_for_users() {
+    let lock = read("Cargo.lock");
+    let dependencies = |package: &str| {
+        let at = format!("name = \"{package}\"\n");
+        let entry = lock
+            .split("[[package]]")
+            .find(|entry| entry.contains(&at))
+            .unwrap();
+        entry.to_owned()
+    };
+    // What users compile: our macro crate, and thiserror's.
+    let syn = |package| {
+        let entry = dependencies(package);
+        entry
+            .lines()
+            .find(|line| line.contains("\"syn"))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(syn("port-for-macros"), syn("thiserror-impl"));
+}
