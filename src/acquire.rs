@@ -1,20 +1,22 @@
 //! The whole story, from ids to guards.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::error::{Cause, Error, ErrorKind, Seconds};
 use crate::files;
 use crate::forget;
 use crate::guard::PortGuard;
+use crate::hold::{Hold, Refused};
 use crate::holder::Holder;
 use crate::lease::Lease;
-use crate::occupant::Occupants;
+use crate::occupant::{Occupants, Protocol};
 use crate::port_for::PortFor;
 use crate::ports::{self, PortSet};
 use crate::request::{OnBusy, Request, Wish};
-use crate::socket::{self, Hold};
+use crate::socket;
+use crate::startup;
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::Wait;
 
@@ -44,34 +46,45 @@ pub(crate) fn all_guards(
 ) -> Result<Vec<PortGuard>, Error> {
     let limit = requests.iter().map(Request::limit).max();
     let mut wait = Wait::new(limit.unwrap_or_default());
-    loop {
+    reject_repeats(requests)?;
+    let mut guards = loop {
+        // 0. A socket that this process was started with has its port already, and the lease is with whoever started it.
+        let (inherited, asked): (Vec<_>, Vec<_>) =
+            requests.iter().partition(|request| is_inherited(request));
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
         //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
         let timeout = requests.iter().map(|request| request.timeout).max();
         let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
-        let ports = assign(port_for, requests, left)?;
+        let ports = assign(port_for, &asked, left)?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
-        let mut order: Vec<usize> = (0..requests.len()).collect();
+        let mut order: Vec<usize> = (0..asked.len()).collect();
         order.sort_by_key(|&nth| ports[nth]);
-        let mut leases = Vec::with_capacity(requests.len());
+        let mut leases = Vec::with_capacity(asked.len());
         for &nth in &order {
-            leases.push((nth, lease(&requests[nth], ports[nth], &mut wait)?));
+            leases.push((nth, lease(asked[nth], ports[nth], &mut wait)?));
         }
         // 3. Meanwhile an id may have been released, or moved.
-        if !still_assigned(port_for, requests, &ports)? {
+        if !still_assigned(port_for, &asked, &ports)? {
             continue;
         }
         // 4. Held.
-        if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait)? {
-            return Ok(guards);
+        let Some(mut guards) = hold_all(port_for, &asked, &ports, leases, &mut wait)? else {
+            continue;
+        };
+        if adopt_all(&inherited, &mut guards)? {
+            break guards;
         }
-    }
+    };
+    guards.sort_by_key(|guard| requests.iter().position(|request| request.id == guard.id()));
+    Ok(guards)
 }
 
 /// The ports of the requested ids, for somebody who wants no more than the numbers.
 pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Vec<u16>, Error> {
     let store = port_for.store();
-    let ports = assign(port_for, requests, port_for.config().timeout)?;
+    reject_repeats(requests)?;
+    let requests: Vec<_> = requests.iter().collect();
+    let ports = assign(port_for, &requests, port_for.config().timeout)?;
     if let Some(access) = store.access()? {
         for &port in &ports {
             // A store that we may only read still tells the port; that this was a use stays unknown then.
@@ -81,10 +94,20 @@ pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Ve
     Ok(ports)
 }
 
+fn reject_repeats(requests: &[Request<'_>]) -> Result<(), Error> {
+    for (nth, request) in requests.iter().enumerate() {
+        if requests[..nth].iter().any(|other| other.id == request.id) {
+            let id = request.id.to_owned();
+            return Err(Cause::Twice { id }.into());
+        }
+    }
+    Ok(())
+}
+
 /// The ports of the requested ids: remembered, or assigned now.
 pub(crate) fn assign(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     limit: Duration,
 ) -> Result<Vec<u16>, Error> {
     with_room(port_for, requests, || try_assign(port_for, requests, limit))
@@ -93,7 +116,7 @@ pub(crate) fn assign(
 /// Tries again if there is no port left, and forgetting what nobody uses any more leaves one.
 fn with_room<T>(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     attempt: impl Fn() -> Result<T, Error>,
 ) -> Result<T, Error> {
     match attempt() {
@@ -121,7 +144,7 @@ fn with_room<T>(
 /// All in one write.
 fn try_assign(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     limit: Duration,
 ) -> Result<Vec<u16>, Error> {
     let store = port_for.store();
@@ -129,11 +152,8 @@ fn try_assign(
         .iter()
         .map(|request| port_for.key(request.id))
         .collect::<Result<Vec<_>, _>>()?;
-    for (nth, request) in requests.iter().enumerate() {
-        if requests[..nth].iter().any(|other| other.id == request.id) {
-            let id = request.id.to_owned();
-            return Err(Cause::Twice { id }.into());
-        }
+    for request in requests {
+        request.host.addrs(request.id, 0)?;
     }
     if let Some(ports) = remembered(store, &*store.snapshot()?, requests, &keys)? {
         return Ok(ports);
@@ -157,7 +177,7 @@ fn try_assign(
 fn remembered(
     store: &Store,
     snapshot: &Snapshot,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     keys: &[String],
 ) -> Result<Option<Vec<u16>>, Error> {
     let mut ports = Vec::with_capacity(keys.len());
@@ -219,8 +239,7 @@ fn choose(
     let leases = port_for.store().leases();
     let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
     let is_free = |port| {
-        socket::can_be_bound(port)
-            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))
+        socket::can_be_bound(port).map_err(|source| refused(request.id, at_localhost(port), source))
     };
     if let Wish::Default(port) = request.wish
         && port >= UNPRIVILEGED
@@ -306,7 +325,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
 
 fn still_assigned(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     ports: &[u16],
 ) -> Result<bool, Error> {
     let snapshot = port_for.store().snapshot()?;
@@ -321,7 +340,7 @@ fn still_assigned(
 /// Guards in the order of the requests; none when an id was moved to another port, and all has to begin again.
 fn hold_all(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     ports: &[u16],
     mut leases: Vec<(usize, Lease)>,
     wait: &mut Wait,
@@ -329,11 +348,10 @@ fn hold_all(
     leases.sort_by_key(|&(nth, _)| nth);
     let mut guards = Vec::with_capacity(requests.len());
     for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
-        let addr = SocketAddr::new(request.host, port);
-        let Some(hold) = hold(port_for, request, addr, wait)? else {
+        let Some(hold) = hold(port_for, request, port, wait)? else {
             return Ok(None);
         };
-        guards.push(PortGuard::new(request.id.to_owned(), addr, hold, lease));
+        guards.push(PortGuard::new(request.id.to_owned(), hold, Some(lease)));
     }
     Ok(Some(guards))
 }
@@ -342,28 +360,32 @@ fn hold_all(
 fn hold(
     port_for: &PortFor,
     request: &Request<'_>,
-    addr: SocketAddr,
+    port: u16,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
-    let (id, port) = (request.id, addr.port());
+    let id = request.id;
+    let addrs = request.host.addrs(id, port)?;
     // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
     let (began, mut told) = (Instant::now(), false);
     loop {
-        let error = match Hold::listen(addr) {
+        let Refused {
+            protocol, source, ..
+        } = match Hold::bind(&addrs, request.udp) {
             Ok(hold) => return Ok(Some(hold)),
-            Err(error) if socket::is_taken(&error) => error,
-            Err(error) => return Err(refused(id, addr, error)),
+            Err(refused) if refused.is_taken() => refused,
+            Err(other) => return Err(refused(id, other.addr, other.source)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
-            with_room(port_for, std::slice::from_ref(request), || {
-                move_away(port_for, request, port, wait.left())
+            with_room(port_for, &[request], || {
+                move_away(port_for, request, port, protocol, wait.left())
             })?;
             return Ok(None);
         }
         if !told && began.elapsed() >= PATIENCE {
-            let occupants = Occupants::of(port);
+            let occupants = Occupants::of(protocol, port);
+            let listens_there = protocol.listens_there();
             say(
-                &format!("`{id}` has port {port}, but somebody else listens there: {occupants}"),
+                &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
                 wait,
             );
             told = true;
@@ -372,13 +394,37 @@ fn hold(
             return Err(Cause::Occupied {
                 id: id.to_owned(),
                 port,
-                occupants: Occupants::of(port),
+                // Before the look at all processes, which can take a while.
                 waited: wait.elapsed(),
-                source: error,
+                occupants: Occupants::of(protocol, port),
+                listens_there: protocol.listens_there(),
+                source,
             }
             .into());
         }
     }
+}
+
+/// Whether this process was started with a socket of that name, and not one at another port than is demanded.
+fn is_inherited(request: &Request<'_>) -> bool {
+    startup::inherited_port(request.id).is_some_and(|port| match request.wish {
+        Wish::Exact(wanted) => port == wanted,
+        Wish::Any | Wish::Default(_) => true,
+    })
+}
+
+/// Guards for the sockets that this process was started with; false when another thread was faster.
+fn adopt_all(requests: &[&Request<'_>], guards: &mut Vec<PortGuard>) -> Result<bool, Error> {
+    for request in requests {
+        let id = request.id;
+        let Some(listener) = startup::inherited(id) else {
+            return Ok(false);
+        };
+        let hold = Hold::inherited(listener, request.udp)
+            .map_err(|other| refused(id, other.addr, other.source))?;
+        guards.push(PortGuard::new(id.to_owned(), hold, None));
+    }
+    Ok(true)
 }
 
 /// Assigns another port to an id whose lease we have and whose port a stranger has.
@@ -386,6 +432,7 @@ fn move_away(
     port_for: &PortFor,
     request: &Request<'_>,
     port: u16,
+    protocol: Protocol,
     limit: Duration,
 ) -> Result<(), Error> {
     let key = port_for.key(request.id)?;
@@ -396,9 +443,10 @@ fn move_away(
         change.assign(&key, other);
         change.commit()?;
         let id = request.id;
-        let occupants = Occupants::of(port);
+        let occupants = Occupants::of(protocol, port);
+        let listens_there = protocol.listens_there();
         tell(&format!(
-            "`{id}` has port {other} from now on, for somebody else listens on port {port}: {occupants}"
+            "`{id}` has port {other} from now on; at {port}, somebody else {listens_there}: {occupants}"
         ));
     }
     Ok(())
@@ -408,12 +456,10 @@ fn move_away(
 pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard, Error> {
     // No id has this name, for none may begin so.
     const NAME: &str = "-";
-    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     // Under the store's lock: nobody assigns a port that we are about to take.
     let change = port_for.store().begin(port_for.config().timeout)?;
     let is_free = |port| {
-        socket::can_be_bound(port)
-            .map_err(|source| refused(NAME, SocketAddr::new(LOCALHOST, port), source))
+        socket::can_be_bound(port).map_err(|source| refused(NAME, at_localhost(port), source))
     };
     for port in first.max(1)..=u16::MAX {
         if change.snapshot().id_of(port).is_some() || !is_free(port)? {
@@ -422,11 +468,10 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
         let Some(lease) = port_for.store().leases().try_take(port, change.access())? else {
             continue;
         };
-        let addr = SocketAddr::new(LOCALHOST, port);
-        match Hold::listen(addr) {
-            Ok(hold) => return Ok(PortGuard::new(NAME.to_owned(), addr, hold, lease)),
-            Err(error) if socket::is_taken(&error) => {}
-            Err(error) => return Err(refused(NAME, addr, error)),
+        match Hold::bind(&[at_localhost(port)], false) {
+            Ok(hold) => return Ok(PortGuard::new(NAME.to_owned(), hold, Some(lease))),
+            Err(refused) if refused.is_taken() => {}
+            Err(other) => return Err(refused(NAME, other.addr, other.source)),
         }
     }
     Err(Cause::NoneAbove { first }.into())
@@ -439,6 +484,10 @@ impl Request<'_> {
             OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
         }
     }
+}
+
+fn at_localhost(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
@@ -484,7 +533,7 @@ mod tests {
         let chosen = open("one").forward_port("api", 0).unwrap();
         let store = open("two");
         let requests = [store.request("api"), store.request("db").exact_port(chosen)];
-        let ports = assign(&store, &requests, Duration::ZERO).unwrap();
+        let ports = assign(&store, &requests.each_ref(), Duration::ZERO).unwrap();
         assert_eq!(ports[1], chosen);
         assert_ne!(ports[0], chosen);
     }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::guard::PortGuard;
 use crate::holder::{self, Holder};
 use crate::import;
-use crate::occupant::Occupants;
+use crate::occupant::{Occupants, Protocol};
 use crate::port_for::PortFor;
 use crate::request::Request;
 use crate::socket;
@@ -102,7 +102,7 @@ pub fn who(port_for: &PortFor, port: u16) -> Result<Who, Error> {
         // Of another namespace, the whole of what the store calls it.
         id: key.map(|key| port_for.id_of(key).unwrap_or(key).to_owned()),
         holder,
-        occupants: list(&Occupants::of(port)),
+        occupants: list(&Occupants::of(Protocol::Tcp, port)),
         is_free: socket::can_be_bound(port).unwrap_or(false),
     })
 }

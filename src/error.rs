@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,10 +78,11 @@ impl Error {
             }
             Cause::Busy { .. } => ErrorKind::Busy,
             Cause::Occupied { .. } => ErrorKind::Occupied,
-            Cause::Bind { .. } => ErrorKind::Bind,
+            Cause::Bind { .. } | Cause::UnknownHost { .. } => ErrorKind::Bind,
             Cause::Exhausted { .. } | Cause::NoneAbove { .. } => ErrorKind::Exhausted,
             Cause::Deadlock { .. } | Cause::Twice { .. } => ErrorKind::Deadlock,
             Cause::Handoff { .. } => ErrorKind::Handoff,
+            Cause::Start { .. } | Cause::Server { .. } => ErrorKind::Server,
         }
     }
 }
@@ -200,13 +202,15 @@ pub(crate) enum Cause {
     },
 
     #[error(
-        "`{id}` has port {port}, but somebody listens there without a lease: {occupants}; waited {}; end that server, or \
-         release `{id}` to have another port assigned", Seconds(*waited)
+        "`{id}` has port {port}, but somebody {listens_there} without a lease: {occupants}; waited {}; end that server, \
+         or release `{id}` to have another port assigned", Seconds(*waited)
     )]
     Occupied {
         id: String,
         port: u16,
         occupants: Occupants,
+        /// That, or how it is said of UDP.
+        listens_there: &'static str,
         waited: Duration,
         source: io::Error,
     },
@@ -214,10 +218,16 @@ pub(crate) enum Cause {
     #[error("cannot bind {addr} for `{id}`: {source}; {advice}")]
     Bind {
         id: String,
-        addr: std::net::SocketAddr,
+        addr: SocketAddr,
         source: io::Error,
         advice: &'static str,
     },
+
+    #[error(
+        "cannot hold the port of `{id}` at `{host}`: it is no IP address, and names are not looked up; use an address \
+         of this machine, such as \"127.0.0.1\" or \"::\", or \"localhost\""
+    )]
+    UnknownHost { id: String, host: String },
 
     #[error(
         "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
@@ -268,6 +278,28 @@ pub(crate) enum Cause {
         /// A sentence about the guard.
         state: String,
         advice: &'static str,
+        source: Option<io::Error>,
+    },
+
+    #[error("cannot start `{command}` for `{id}` (port {port}): {source}; {advice}{held}")]
+    Start {
+        command: String,
+        id: String,
+        port: u16,
+        source: io::Error,
+        advice: &'static str,
+        /// Empty, or why the guard does not hold the port again.
+        held: String,
+    },
+
+    #[error("{server} {what}{output}")]
+    Server {
+        /// Command and process id.
+        server: String,
+        /// What it did, and what to do about it.
+        what: String,
+        /// Empty, or the last lines of its output on lines of their own.
+        output: String,
         source: Option<io::Error>,
     },
 }

@@ -72,14 +72,6 @@ impl Leases {
         Lock::holder(&self.path(port), access)
     }
 
-    /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
-    fn check_folder(&self) -> Result<(), Error> {
-        if self.checked.get().is_none() && files::access(&self.folder)?.is_some() {
-            self.checked.get_or_init(|| ());
-        }
-        Ok(())
-    }
-
     /// When the port was last taken, or asked for by its number; none when there is no record of it.
     ///
     /// # Errors
@@ -101,6 +93,7 @@ impl Leases {
     ///
     /// When its file cannot be made or opened, or is not to be trusted.
     pub(crate) fn note_use(&self, port: u16, access: Access) -> Result<(), Error> {
+        self.check_folder()?;
         let last = self.last_used(port)?;
         if last.is_some_and(|last| last.elapsed().is_ok_and(|ago| ago < PRECISION)) {
             return Ok(());
@@ -131,6 +124,14 @@ impl Leases {
             ports.extend(number.and_then(|number| number.parse::<u16>().ok()));
         }
         Ok(ports)
+    }
+
+    /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
+    fn check_folder(&self) -> Result<(), Error> {
+        if self.checked.get().is_none() && files::access(&self.folder)?.is_some() {
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     /// Whether the thread that asks is the one that holds the lease of `port`.

@@ -38,7 +38,7 @@ mod platform {
 
     use command_fds::{CommandFdExt, FdMapping};
 
-    use super::super::{PortGuard, State};
+    use super::super::PortGuard;
     use crate::error::Error;
 
     /// The descriptor of the first inherited socket.
@@ -55,16 +55,21 @@ mod platform {
         let mut kept = Vec::new();
         let mut sockets = Vec::new();
         for (guard, child_fd) in guards.iter().zip(FIRST..) {
-            kept.push(copy(guard, guard.lease.lock().as_fd(), behind)?);
-            match &guard.state {
-                State::Held(hold) => sockets.push(FdMapping {
-                    parent_fd: copy(guard, hold.as_fd(), behind)?,
+            if let Some(lease) = &guard.lease {
+                kept.push(copy(guard, lease.lock().as_fd(), behind)?);
+            }
+            let hold = guard.hold().lock();
+            if let Some(listener) = hold.listener() {
+                sockets.push(FdMapping {
+                    parent_fd: copy(guard, listener, behind)?,
                     child_fd,
-                }),
-                // Shut down it stays bound, and so keeps away those who would find the port free before the server
-                // is up. It listens to nothing, however long the server lives with it.
-                State::Vacated(Some(hold)) => kept.push(copy(guard, hold.as_fd(), behind)?),
-                State::Vacated(None) | State::Taken => {}
+                });
+            } else {
+                // Shut down they stay bound, and so keep away those who would find the port free before the server
+                // is up. They listen to nothing, however long the server lives with them.
+                for socket in hold.sockets() {
+                    kept.push(copy(guard, socket, behind)?);
+                }
             }
         }
         command.preserved_fds(kept);
@@ -81,8 +86,14 @@ mod platform {
 
     fn copy(guard: &PortGuard, fd: impl AsFd, behind: RawFd) -> Result<OwnedFd, Error> {
         rustix::io::fcntl_dupfd_cloexec(fd, behind).map_err(|error| {
-            let state = "its descriptors cannot be copied";
-            guard.handoff_failed("hand the port over", state, io::Error::from(error))
+            let state = format!("its descriptors cannot be copied: {error}");
+            let advice = "close what this process has open";
+            guard.handoff(
+                "hand the port over",
+                state,
+                advice,
+                Some(io::Error::from(error)),
+            )
         })
     }
 
