@@ -50,7 +50,10 @@ impl Wait {
         if left.is_zero() {
             return false;
         }
-        thread::sleep(self.next.min(left));
+        // Between half of it and all: those who began to wait together do not look at the same moments, and so one of
+        // them looks soon, whenever the port is let go.
+        let moment = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
+        thread::sleep(moment.min(left));
         self.next = (self.next * 2).min(Self::LONGEST);
         true
     }

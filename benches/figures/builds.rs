@@ -78,7 +78,7 @@ fn clean_build(effort: Effort) -> Vec<Figure> {
     let mut crates = [0; 3];
     let [a, b, c] = &mut crates;
     let times = side_by_side(
-        effort.rounds(5),
+        effort.rounds(3),
         1,
         [
             &mut || *a = ours.clean_build(),
@@ -135,7 +135,7 @@ fn annotated_tests(effort: Effort) -> Vec<Figure> {
     };
     let mut annotated = || compile(&a, &annotated);
     let mut by_hand = || compile(&b, &by_hand);
-    let [ours, floor] = side_by_side(effort.rounds(7), 1, [&mut annotated, &mut by_hand]);
+    let [ours, floor] = side_by_side(effort.rounds(5), 1, [&mut annotated, &mut by_hand]);
     vec![Figure::ratio(
         "compiling 500 tests with `#[port_for]`",
         "500 with `guard(id).unwrap()`",
