@@ -1,5 +1,6 @@
 //! The whole story, from ids to guards.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -205,7 +206,7 @@ fn remembered(
     store: &Store,
     snapshot: &Snapshot,
     requests: &[&Request<'_>],
-    keys: &[String],
+    keys: &[Cow<'_, str>],
 ) -> Result<Option<Vec<u16>>, Error> {
     let mut ports = Vec::with_capacity(keys.len());
     for (request, key) in requests.iter().zip(keys) {

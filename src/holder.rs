@@ -109,7 +109,7 @@ impl Holder {
 }
 
 fn json(text: &str) -> String {
-    Value::from(text).to_string()
+    serde_json::to_string(text).expect("a string can be put into JSON")
 }
 
 /// As in: process 4242 (`target/debug/deps/api`), test `login::works`, which took it 12 s ago.

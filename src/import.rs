@@ -71,7 +71,7 @@ pub(crate) fn import(port_for: &PortFor, path: &Path) -> Result<Imported, Error>
         None => Snapshot::clone(&*store.snapshot()?),
     };
     for entry in entries {
-        let key = port_for.key(&entry.id)?;
+        let key = port_for.key(&entry.id)?.into_owned();
         match conflict(&before, &key, entry.port) {
             Some(what) => faults.push(Fault {
                 line: entry.line,

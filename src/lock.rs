@@ -111,9 +111,9 @@ impl Lock {
     }
 
     fn unlock(&mut self) -> io::Result<()> {
-        let ours = self.is_ours();
-        self.owner = None;
-        if ours {
+        if let Some(owner) = self.owner.take()
+            && owner == process::id()
+        {
             // Closing alone is not enough: a child that a sibling thread has just forked keeps the file open until
             // it executes its program, and with the file the lock.
             fs2::FileExt::unlock(&self.file)?;

@@ -1,5 +1,6 @@
 //! `PortFor`: one store, and what can be asked of it.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -310,7 +311,7 @@ impl PortFor {
     }
 
     /// What the store calls `id`.
-    pub(crate) fn key(&self, id: &str) -> Result<String, Error> {
+    pub(crate) fn key<'a>(&self, id: &'a str) -> Result<Cow<'a, str>, Error> {
         id::key(self.0.config.namespace.as_deref(), id)
     }
 

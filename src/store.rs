@@ -20,11 +20,20 @@ use crate::lock::Lock;
 use crate::wait::Wait;
 
 /// What the assignments were at one moment, sorted by id. No id and no port is there twice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
-    // Sorted, and the file is written sorted: reading is appending, looking up is bisecting, and a store of 20,000
-    // ids takes less than half of what a hash map of them would.
-    ports: Vec<(Box<str>, u16)>,
+    // One text and one list, rather than a text for each id: the first guard of every process reads the whole store,
+    // and a change copies it. Sorted, as the file is: reading is appending, and looking up is bisecting.
+    ids: String,
+    ports: Vec<(Span, u16)>,
+}
+
+/// A part of a snapshot's `ids`: from which byte on, and how many. No more than 65,535 ids, one a port, of no more than
+/// 4,352 bytes each are in a store.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u16,
 }
 
 impl Snapshot {
@@ -40,14 +49,21 @@ impl Snapshot {
 
     /// Ids and their ports, sorted by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u16)> {
-        self.ports.iter().map(|(id, port)| (&**id, *port))
+        self.ports.iter().map(|&(id, port)| (self.id(id), port))
+    }
+
+    fn id(&self, Span { start, len }: Span) -> &str {
+        let start = start as usize;
+        &self.ids[start..start + usize::from(len)]
     }
 
     fn find(&self, id: &str) -> Result<usize, usize> {
         // The end first: that is where each id of a sorted file goes.
         match self.ports.last() {
-            Some((last, _)) if **last < *id => Err(self.ports.len()),
-            _ => self.ports.binary_search_by(|(other, _)| (**other).cmp(id)),
+            Some(&(last, _)) if self.id(last) < id => Err(self.ports.len()),
+            _ => self
+                .ports
+                .binary_search_by(|&(other, _)| self.id(other).cmp(id)),
         }
     }
 }
@@ -226,7 +242,10 @@ impl Transaction<'_> {
         debug_assert_eq!(self.draft.id_of(port), None);
         match self.draft.find(id) {
             Ok(at) => self.draft.ports[at].1 = port,
-            Err(at) => self.draft.ports.insert(at, (id.into(), port)),
+            Err(at) => {
+                let id = append(&mut self.draft.ids, id);
+                self.draft.ports.insert(at, (id, port));
+            }
         }
         self.changed = true;
     }
@@ -342,23 +361,20 @@ impl<'de> de::Deserialize<'de> for Snapshot {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
                 let mut snapshot = Snapshot::default();
                 let mut seen = vec![false; 1 << 16];
-                while let Some(id) = map.next_key::<Box<str>>()? {
-                    if let Some(rule) = broken_rule(&id, MAX_NAMESPACE + 1 + MAX_ID) {
-                        let message = format_args!("{id:?} cannot be an id: {rule}");
-                        return Err(de::Error::custom(message));
-                    }
+                while let Some(span) = map.next_key_seed(Id(&mut snapshot.ids))? {
                     let Port(port) = map.next_value()?;
+                    let id = snapshot.id(span);
                     if std::mem::replace(&mut seen[usize::from(port)], true) {
                         let other = snapshot.id_of(port).unwrap_or_default();
                         return Err(de::Error::custom(format_args!(
                             "`{id}` has port {port}, which `{other}` has already"
                         )));
                     }
-                    match snapshot.find(&id) {
+                    match snapshot.find(id) {
                         Ok(_) => {
                             return Err(de::Error::custom(format_args!("`{id}` is there twice")));
                         }
-                        Err(at) => snapshot.ports.insert(at, (id, port)),
+                        Err(at) => snapshot.ports.insert(at, (span, port)),
                     }
                 }
                 Ok(snapshot)
@@ -366,6 +382,42 @@ impl<'de> de::Deserialize<'de> for Snapshot {
         }
 
         reader.deserialize_map(Ports)
+    }
+}
+
+/// Puts an id behind the others.
+fn append(ids: &mut String, id: &str) -> Span {
+    let span = Span {
+        start: u32::try_from(ids.len()).expect("ids are few and short"),
+        len: u16::try_from(id.len()).expect("an id is short"),
+    };
+    ids.push_str(id);
+    span
+}
+
+/// An id, to be put behind the others.
+struct Id<'a>(&'a mut String);
+
+impl<'de> de::DeserializeSeed<'de> for Id<'_> {
+    type Value = Span;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Span, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Id<'_> {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: de::Error>(self, id: &str) -> Result<Span, E> {
+        match broken_rule(id, MAX_NAMESPACE + 1 + MAX_ID) {
+            None => Ok(append(self.0, id)),
+            Some(rule) => Err(E::custom(format_args!("{id:?} cannot be an id: {rule}"))),
+        }
     }
 }
 

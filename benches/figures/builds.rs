@@ -1,0 +1,146 @@
+//! What a compiler has to do: crates made for the purpose, built from nothing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::measure::{Figure, Target, side_by_side};
+use crate::{Effort, Row};
+
+pub const ROWS: [(&str, Row); 2] = [
+    ("clean build", clean_build),
+    ("compile 500 tests", annotated_tests),
+];
+
+/// A crate in a folder of its own, with a target folder of its own.
+struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    fn new(dependency: &str) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        // The `[workspace]` keeps cargo from taking it for a part of this crate's.
+        let manifest = format!(
+            "[package]\nname = \"scratch\"\nedition = \"2024\"\n\n\
+             [dependencies]\n{dependency}\n\n[workspace]\n"
+        );
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        // The same versions, without asking a registry.
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+        fs::copy(lock, folder.path().join("Cargo.lock")).unwrap();
+        let scratch = Self { folder };
+        scratch.write("");
+        scratch
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.folder.path().join("src/lib.rs"), text).unwrap();
+    }
+
+    /// Runs cargo, and tells how many crates it compiled beside this one.
+    fn cargo(&self, words: &[&str]) -> usize {
+        let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+            .args(words)
+            .arg("--offline")
+            .current_dir(&self.folder)
+            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
+            .env("CARGO_INCREMENTAL", "0")
+            .output()
+            .unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{messages}");
+        let compiled = messages.lines().filter(|line| line.contains("Compiling "));
+        compiled.count() - 1
+    }
+
+    fn clean_build(&self) -> usize {
+        let target = self.folder.path().join("target");
+        if target.exists() {
+            fs::remove_dir_all(target).unwrap();
+        }
+        self.cargo(&["build"])
+    }
+}
+
+fn this_crate() -> String {
+    format!("port-for = {{ path = {:?} }}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// This crate as a new dependency, with its default features, against others that tests depend on.
+fn clean_build(effort: Effort) -> Vec<Figure> {
+    let [ours, rstest, serial_test] =
+        [&*this_crate(), "rstest = \"0.28\"", "serial_test = \"3\""].map(Scratch::new);
+    let mut crates = [0; 3];
+    let [a, b, c] = &mut crates;
+    let times = side_by_side(
+        effort.rounds(3),
+        1,
+        [
+            &mut || *a = ours.clean_build(),
+            &mut || *b = rstest.clean_build(),
+            &mut || *c = serial_test.clean_build(),
+        ],
+    );
+    let compared = |what: &str, beside: &str, nth: usize, target| {
+        let time = Figure::ratio(what, beside, times[nth], times[0], target);
+        Figure {
+            beside: (
+                format!("{beside}, {} crates", crates[nth]),
+                time.beside.1.clone(),
+            ),
+            ..time
+        }
+    };
+    let what = format!("clean dev build, {} crates", crates[0]);
+    vec![
+        compared(&what, "`rstest`", 1, Target::AtMost(0.75)),
+        compared(&what, "`serial_test`", 2, Target::None),
+        Figure {
+            what: "… crates".to_owned(),
+            beside: ("`rstest`".to_owned(), crates[1].to_string()),
+            ours: crates[0].to_string(),
+            result: f64::from(u32::try_from(crates[0]).unwrap()),
+            unit: "crates",
+            target: Target::AtMost(28.0),
+        },
+    ]
+}
+
+/// Tests with the attribute, against tests with a line of code that does the same.
+fn annotated_tests(effort: Effort) -> Vec<Figure> {
+    const TESTS: usize = 500;
+    let (mut annotated, mut by_hand) = (String::new(), String::new());
+    for nth in 0..TESTS {
+        let check = "drop(port.take_listener().unwrap());";
+        let _ = write!(
+            annotated,
+            "#[port_for::port_for(\"id {nth}\")]\n\
+             fn test_{nth}(mut port: port_for::PortGuard) {{\n    {check}\n}}\n"
+        );
+        let _ = write!(
+            by_hand,
+            "#[test]\nfn test_{nth}() {{\n    \
+             let mut port = port_for::guard(\"id {nth}\").unwrap();\n    {check}\n}}\n"
+        );
+    }
+    let [a, b] = [(); 2].map(|()| Scratch::new(&this_crate()));
+    let compile = |scratch: &Scratch, text: &str| {
+        scratch.write(text);
+        scratch.cargo(&["test", "--no-run"]);
+    };
+    let mut annotated = || compile(&a, &annotated);
+    let mut by_hand = || compile(&b, &by_hand);
+    let [ours, floor] = side_by_side(effort.rounds(5), 1, [&mut annotated, &mut by_hand]);
+    vec![Figure::ratio(
+        "compiling 500 tests with `#[port_for]`",
+        "500 with `guard(id).unwrap()`",
+        floor,
+        ours,
+        Target::AtMost(1.25),
+    )]
+}

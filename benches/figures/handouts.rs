@@ -1,0 +1,142 @@
+//! Handouts in a process that has read its store.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Effort;
+use crate::measure::{Figure, Target, median, side_by_side};
+use crate::support::{FLOOR, OURS, PEERS, Store, handout, ids};
+
+/// Everybody's handout of a known id: the floor's, ours, and those of the peers.
+pub fn everybody(rounds: usize, store: &Store, id: &str) -> (Duration, Duration, [Duration; 7]) {
+    let mut floor = handout(FLOOR, &store.ports, id);
+    let mut ours = handout(OURS, &store.ports, id);
+    let mut peers = PEERS.map(|peer| handout(peer, &store.ports, id));
+    let [p0, p1, p2, p3, p4, p5, p6] = &mut peers;
+    let [floor, ours, peers @ ..] = side_by_side(
+        rounds,
+        20,
+        [&mut floor, &mut ours, p0, p1, p2, p3, p4, p5, p6],
+    );
+    (floor, ours, peers)
+}
+
+/// An id that has a port, against the floor and against every peer.
+pub fn known_id(effort: Effort) -> Vec<Figure> {
+    const WHAT: &str = "guard + drop of a known id";
+    let ids = ids(1);
+    let store = Store::with(10, &ids);
+    let (floor, ours, peers) = everybody(effort.rounds(500), &store, &ids[0]);
+    let most = Target::AtMost;
+    let mut figures = vec![Figure::ratio(WHAT, FLOOR, floor, ours, most(2.0))];
+    for (peer, time) in PEERS.iter().zip(peers) {
+        let target = match *peer {
+            "portpicker" => most(1.0),
+            _ => Target::None,
+        };
+        figures.push(Figure::ratio(WHAT, peer, time, ours, target));
+    }
+    figures
+}
+
+/// What more threads and more assignments add.
+pub fn threads_and_stores(effort: Effort) -> Vec<Figure> {
+    const THREADS: usize = 8;
+    const BESIDE: &str = "1 thread, 10 assignments";
+    let ids = ids(THREADS);
+    let [few, many, most] = [10, 1_000, 20_000].map(|size| Store::with(size, &ids));
+    let [one, thousand, twenty_thousand] = side_by_side(
+        effort.rounds(500),
+        20,
+        [
+            &mut handout(OURS, &few.ports, &ids[0]),
+            &mut handout(OURS, &many.ports, &ids[0]),
+            &mut handout(OURS, &most.ports, &ids[0]),
+        ],
+    );
+    let figure = |what: &str, time| Figure::ratio(what, BESIDE, one, time, Target::AtMost(1.2));
+    let mut figures = vec![
+        figure("… with 1,000 assignments", thousand),
+        figure("… with 20,000 assignments", twenty_thousand),
+    ];
+    // One thread and eight take turns as well.
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..effort.rounds(20) {
+        times[0].extend(on_threads(1, OURS, &few, &ids));
+        times[1].extend(on_threads(THREADS, OURS, &few, &ids));
+        times[2].extend(on_threads(THREADS, FLOOR, &few, &ids));
+    }
+    let [one, eight, floor] = times.map(median);
+    let what = "… on 8 threads with 8 ids";
+    figures.push(Figure::ratio(what, BESIDE, one, eight, Target::AtMost(1.2)));
+    let beside = "bare bind on 8 threads";
+    figures.push(Figure::ratio(what, beside, floor, eight, Target::None));
+    figures
+}
+
+/// Times of handouts on as many threads at once, with an id each.
+fn on_threads(threads: usize, name: &str, store: &Store, ids: &[String]) -> Vec<Duration> {
+    let start = Barrier::new(threads);
+    thread::scope(|scope| {
+        let running: Vec<_> = ids[..threads]
+            .iter()
+            .map(|id| {
+                let mut handout = handout(name, &store.ports, id);
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    let time = |_| {
+                        let begin = Instant::now();
+                        handout();
+                        begin.elapsed()
+                    };
+                    (0..1_000).map(time).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
+/// An id that has no port yet, against writing a file of the size of the store.
+pub fn new_id(effort: Effort) -> Vec<Figure> {
+    let store = Store::with(100, &[]);
+    let path = store.ports.path().to_owned();
+    let mut new = 0;
+    let [floor, ours] = side_by_side(
+        effort.rounds(200),
+        1,
+        [
+            &mut || {
+                let text = fs::read(&path).unwrap();
+                replace(&store, &text);
+            },
+            &mut || {
+                new += 1;
+                drop(store.ports.guard(&format!("new {new}")).unwrap());
+            },
+        ],
+    );
+    vec![Figure::ratio(
+        "first guard of a new id",
+        "write, fsync and rename",
+        floor,
+        ours,
+        Target::AtMost(1.5),
+    )]
+}
+
+/// What any store that survives a power cut has to do.
+fn replace(store: &Store, text: &[u8]) {
+    let [temporary, path] = ["floor.new", "floor.json"].map(|name| store.folder().join(name));
+    let mut file = File::create(&temporary).unwrap();
+    file.write_all(text).unwrap();
+    file.sync_all().unwrap();
+    fs::rename(temporary, path).unwrap();
+}

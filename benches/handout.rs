@@ -1,0 +1,30 @@
+//! One process that is handed a port and gives it back: who takes how long.
+//!
+//! `cargo bench --bench handout`. The figures that matter, with their targets, are in `figures`.
+
+#![allow(missing_docs)]
+
+#[path = "support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the other bench")]
+mod support;
+
+use divan::Bencher;
+use support::{FLOOR, OURS, PEERS, Store, handout, ids};
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = [FLOOR, OURS].into_iter().chain(PEERS))]
+fn by(bencher: Bencher<'_, '_>, name: &str) {
+    let ids = ids(10);
+    let store = Store::with(10, &ids);
+    bencher.bench_local(handout(name, &store.ports, &ids[0]));
+}
+
+#[divan::bench(args = [10, 1_000, 20_000, 60_000])]
+fn guard_from_a_store_of(bencher: Bencher<'_, '_>, size: usize) {
+    let ids = ids(1);
+    let store = Store::with(size, &ids);
+    bencher.bench_local(handout(OURS, &store.ports, &ids[0]));
+}

@@ -1,0 +1,128 @@
+//! What the benches measure: this crate, its floor and its peers, behind one face.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::{LazyLock, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use get_port::Ops;
+use openport::PortReservation;
+use port_for::PortFor;
+use reserve_port::ReservedPort;
+use serial_test::file_serial;
+use tempfile::TempDir;
+
+/// What nothing can be faster than: a fixed, free port is bound, listened on, and closed.
+pub const FLOOR: &str = "bare bind";
+pub const OURS: &str = "port-for";
+pub const PEERS: [&str; 7] = [
+    "bind(0)",
+    "portpicker",
+    "reserve-port",
+    "get-port",
+    "openport",
+    "port_check",
+    "serial_test",
+];
+
+/// One handout of a port and its end, as `name` does it, as often as it is called.
+pub fn handout(name: &str, ports: &PortFor, id: &str) -> Box<dyn FnMut() + Send> {
+    let port = ports.forward_port(id, 0).unwrap();
+    match name {
+        FLOOR => Box::new(move || end(bind(port))),
+        OURS => {
+            let (ports, id) = (ports.clone(), id.to_owned());
+            Box::new(move || end(ports.guard(&id).unwrap()))
+        }
+        "bind(0)" => Box::new(|| end(bind(0))),
+        "portpicker" => Box::new(|| end(portpicker::pick_unused_port().unwrap())),
+        "reserve-port" => Box::new(|| {
+            end(ReservedPort::random_with_tcp(Ipv4Addr::LOCALHOST).unwrap());
+        }),
+        "get-port" => Box::new(|| end(get_port::tcp::TcpPort::any("127.0.0.1").unwrap())),
+        "openport" => Box::new(|| {
+            static RESERVATION: LazyLock<PortReservation> = LazyLock::new(PortReservation::default);
+            let port = RESERVATION.reserve_port().unwrap();
+            RESERVATION.release_port(port);
+        }),
+        "port_check" => Box::new(|| end(port_check::free_local_port().unwrap())),
+        "serial_test" => {
+            SERIAL.get_or_init(|| port);
+            Box::new(bind_one_after_the_other)
+        }
+        _ => panic!("nobody is called {name:?}"),
+    }
+}
+
+/// What was handed out is given back, which a mere number is by being forgotten.
+fn end<T>(handed_out: T) {
+    std::hint::black_box(handed_out);
+}
+
+/// A listener on the port. On a busy machine another program may have it for a moment, which this crate would wait for.
+pub fn bind(port: u16) -> TcpListener {
+    for _ in 0..10_000 {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return listener,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("port {port}: {error}"),
+        }
+    }
+    panic!("somebody listens on port {port}");
+}
+
+/// The one port of everybody who takes turns by `serial_test`.
+static SERIAL: OnceLock<u16> = OnceLock::new();
+
+#[file_serial]
+fn bind_one_after_the_other() {
+    end(bind(SERIAL.get().copied().unwrap_or_default()));
+}
+
+/// A store in a folder that goes when it does.
+pub struct Store {
+    folder: TempDir,
+    pub ports: PortFor,
+}
+
+impl Store {
+    /// `size` assignments, named as long as those of tests are; `ids` are among them, on ports that are free.
+    pub fn with(size: usize, ids: &[String]) -> Self {
+        // Where builds go, rather than where temporary files do: that may be no disk, and people's stores are on one.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let path = folder.path().join("ports.json");
+        let ports = PortFor::open(&path).unwrap();
+        let mut assigned = BTreeMap::new();
+        for id in ids {
+            assigned.insert(ports.forward_port(id, 0).unwrap(), id.clone());
+        }
+        let mut port = 1024;
+        while assigned.len() < size {
+            port += 1;
+            assigned.entry(port).or_insert_with(|| {
+                let (module, test) = (port / 100, port % 100);
+                format!("my_crate::module_{module:03}::tests::it_works_{test:02}::port")
+            });
+        }
+        let by_id: BTreeMap<_, _> = assigned.into_iter().map(|(port, id)| (id, port)).collect();
+        let text = serde_json::json!({ "version": 1, "ports": by_id });
+        std::fs::write(&path, serde_json::to_vec_pretty(&text).unwrap()).unwrap();
+        Self { folder, ports }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// As many ids.
+pub fn ids(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|nth| format!("bench::handout_{nth:04}::port"))
+        .collect()
+}
