@@ -70,7 +70,8 @@ impl Lock {
         let free = retried(|| fs2::FileExt::try_lock_shared(&file))
             .map_err(|error| files::failed("lock", path, error))?;
         if free {
-            fs2::FileExt::unlock(&file).map_err(|error| files::failed("unlock", path, error))?;
+            retried(|| fs2::FileExt::unlock(&file))
+                .map_err(|error| files::failed("unlock", path, error))?;
             return Ok(None);
         }
         Ok(Some(Holder::read(path)))
@@ -116,7 +117,7 @@ impl Lock {
         if ours {
             // Closing alone is not enough: a child that a sibling thread has just forked keeps the file open until
             // it executes its program, and with the file the lock.
-            fs2::FileExt::unlock(&self.file)?;
+            retried(|| fs2::FileExt::unlock(&self.file))?;
         }
         Ok(())
     }
@@ -129,7 +130,7 @@ impl Drop for Lock {
     }
 }
 
-/// True: locked; false: somebody else has it.
+/// True: locked, or unlocked; false: somebody else has it.
 fn retried(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
     loop {
         match lock() {

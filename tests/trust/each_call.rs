@@ -1,0 +1,264 @@
+//! Rows `kills` and `errors`: each call of the public face, with each of its system calls made the last one, or made
+//! to fail.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use port_for::PortFor;
+
+use crate::campaign::{Form, Report};
+use crate::driver::{self, CALLS, Call};
+use crate::strace::{self, Place, Point, Run};
+
+type Ports = BTreeMap<String, u16>;
+
+/// What can go wrong on a machine with a full disk, a bad disk, other permissions, too many files, and signals.
+const ERRORS: [&str; 8] = [
+    "ENOSPC", "EIO", "EACCES", "EROFS", "EMFILE", "EINTR", "ENOLCK", "EDQUOT",
+];
+
+/// Calls that the kernel never fails in these ways, and whose callers in the standard library say so by aborting.
+const NEVER_FAIL: [&str; 16] = [
+    "getrandom",
+    "geteuid",
+    "getuid",
+    "getpid",
+    "brk",
+    "mmap",
+    "munmap",
+    "mremap",
+    "mprotect",
+    "madvise",
+    "futex",
+    "clock_nanosleep",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "sigaltstack",
+    "sched_yield",
+];
+
+/// Calls that a signal can interrupt: the manual pages say so. The others never say `EINTR`.
+/// `close` does, but is not to be tried again: the file is closed by then. (Here it is not, for strace leaves out the
+/// call that it fails.)
+const INTERRUPTIBLE: [&str; 10] = [
+    "open",
+    "openat",
+    "read",
+    "write",
+    "pwrite64",
+    "flock",
+    "fsync",
+    "ftruncate",
+    "accept4",
+    "statfs",
+];
+
+/// Killed at every system call.
+pub fn killed(_: Form) -> Report {
+    try_each(|call| {
+        strace::points(call)
+            .into_iter()
+            .map(|point| (point, "signal=KILL".to_owned(), false))
+            .collect()
+    })
+}
+
+/// Every error at every system call: once, and from then on.
+pub fn failed(form: Form) -> Report {
+    try_each(|call| {
+        let mut faults = Vec::new();
+        for point in strace::points(call) {
+            if NEVER_FAIL.contains(&&*point.syscall) {
+                continue;
+            }
+            for error in ERRORS {
+                faults.push((point.clone(), format!("error={error}"), false));
+                // What signals interrupt for ever never ends, by definition.
+                if form.pick(error == "ENOSPC", error != "EINTR") {
+                    faults.push((point.clone(), format!("error={error}"), true));
+                }
+            }
+        }
+        faults
+    })
+}
+
+type Fault = (Point, String, bool);
+
+fn try_each(faults: impl Fn(&Call) -> Vec<Fault>) -> Report {
+    let mut report = Report::default();
+    let tried: Vec<(&Call, Fault)> = CALLS
+        .iter()
+        .flat_map(|call| faults(call).into_iter().map(move |fault| (call, fault)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let (missed, done, refused) = <(AtomicUsize, AtomicUsize, AtomicUsize)>::default();
+    let broken = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        let (tried, next, missed, done, refused, broken) =
+            (&tried, &next, &missed, &done, &refused, &broken);
+        for lane in 0..4 {
+            scope.spawn(move || {
+                while let Some((call, (point, fault, stays))) =
+                    tried.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let place = Place::new(call, lane);
+                    let before = read(&place.store()).unwrap();
+                    let run = strace::inject(call, &place, point, fault, *stays);
+                    if !run.hit {
+                        missed.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    match run.status.code() {
+                        Some(0) => done,
+                        _ => refused,
+                    }
+                    .fetch_add(1, Ordering::Relaxed);
+                    if let Err(why) = judge(call, &place, &before, &run, point, fault) {
+                        let stays = if *stays { " and on" } else { "" };
+                        broken
+                            .lock()
+                            .unwrap()
+                            .push(format!("{}, {fault} at {point}{stays}: {why}", call.name));
+                    }
+                }
+            });
+        }
+    });
+    let broken = broken.into_inner().unwrap();
+    report.figure(format_args!("{} calls", CALLS.len()));
+    report.figure(format_args!("{} points tried", tried.len()));
+    report.figure(format_args!("{} ended well", done.into_inner()));
+    report.figure(format_args!("{} did not", refused.into_inner()));
+    let missed = missed.into_inner();
+    if missed > 0 {
+        report.figure(format_args!("{missed} not met"));
+    }
+    report.figure(format_args!(
+        "{} lost, corrupt, changed, hung or crashed",
+        broken.len()
+    ));
+    if missed * 20 > tried.len() {
+        report.broken(format!(
+            "{missed} points were not met: nothing was tried there"
+        ));
+    }
+    for why in broken {
+        report.broken(why);
+    }
+    report
+}
+
+/// Whether every promise was kept, judged by what the driver said and what it left.
+fn judge(
+    call: &Call,
+    place: &Place,
+    before: &Ports,
+    run: &Run,
+    point: &Point,
+    fault: &str,
+) -> Result<(), String> {
+    let killed = fault.contains("KILL");
+    let acknowledged = driver::acknowledged(&run.said);
+    match (run.status.code(), run.status.signal()) {
+        (Some(0), _) if acknowledged.is_some() => {}
+        (Some(0), _) => return Err("ended well without a word".to_owned()),
+        (Some(code), _) if code == i32::from(driver::FAILED) => {
+            if fault == "error=EINTR" && INTERRUPTIBLE.contains(&&*point.syscall) {
+                return Err(format!("not tried again: {}", run.complained.trim()));
+            }
+        }
+        (Some(code), _) if code == i32::from(driver::MUTE) => {}
+        (_, Some(9)) if killed => {}
+        _ => {
+            let complained: String = run.complained.trim().chars().take(400).collect();
+            return Err(format!("{}: {complained}", run.status));
+        }
+    }
+
+    let store = place.store();
+    let folder = store.parent().expect("the store is in a folder");
+    let after = read(&store)?;
+    let mut untouched = before.clone();
+    let mut left = after.clone();
+    for id in call.adds.iter().chain(call.removes) {
+        untouched.remove(*id);
+        left.remove(*id);
+    }
+    if untouched != left {
+        return Err(format!("other ids changed: {before:?} became {after:?}"));
+    }
+    let all = |ids: &[&str], there| ids.iter().all(|id| after.contains_key(*id) == there);
+    let is_new = all(call.adds, true) && all(call.removes, false);
+    let is_old = all(call.adds, false) && all(call.removes, true);
+    if !is_new && !is_old {
+        return Err(format!("neither old nor new: {after:?}"));
+    }
+    if let Some(acknowledged) = acknowledged {
+        if !is_new {
+            return Err(format!("done, but lost: {after:?}"));
+        }
+        for (id, port) in acknowledged {
+            if after.get(&id) != Some(&port) {
+                return Err(format!("said {id}={port}, but: {after:?}"));
+            }
+        }
+    }
+
+    // The next one comes along.
+    let started = Instant::now();
+    let ports = PortFor::open(&store).map_err(|error| error.to_string())?;
+    for id in ["a", "b", "new"] {
+        let request = ports.request(id).ports(place.pool.clone());
+        let request = request.timeout(Duration::from_secs(1));
+        let guard = request
+            .guard()
+            .map_err(|error| format!("the next one: {error}"))?;
+        if after.get(id).is_some_and(|&port| port != guard.port()) {
+            return Err(format!("{id} has port {} now: {after:?}", guard.port()));
+        }
+    }
+    ports
+        .request("later")
+        .ports(place.pool.clone())
+        .assign()
+        .map_err(|error| format!("the next write: {error}"))?;
+    let took = started.elapsed();
+    if took > Duration::from_secs(4) {
+        return Err(format!("the next three guards and a write took {took:?}"));
+    }
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .map_err(|error| error.to_string())?
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    if names != ["ports.json", "ports.json.leases", "ports.json.lock"] {
+        return Err(format!("left behind: {names:?}"));
+    }
+    Ok(())
+}
+
+/// The assignments as they are in the file, read by other code than the crate's own.
+pub fn read(store: &Path) -> Result<Ports, String> {
+    let text = match fs::read(store) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ports::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let corrupt = || format!("corrupt: {:?}", String::from_utf8_lossy(&text));
+    let value: serde_json::Value = serde_json::from_slice(&text).map_err(|_| corrupt())?;
+    let ports = value["ports"].as_object().ok_or_else(corrupt)?;
+    ports
+        .iter()
+        .map(|(id, port)| {
+            let port = port.as_u64().and_then(|port| u16::try_from(port).ok());
+            Ok((id.clone(), port.ok_or_else(corrupt)?))
+        })
+        .collect()
+}

@@ -1,0 +1,166 @@
+//! The driver under strace: which system calls a call makes, and what happens when one of them goes wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use port_for::{PortFor, PortSet};
+
+use crate::driver::{self, BEGIN, Call, END};
+
+/// The n-th use of a system call by the driver, counted from its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    pub syscall: String,
+    pub nth: usize,
+}
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} #{}", self.syscall, self.nth)
+    }
+}
+
+/// What a run under fault came to.
+#[derive(Debug)]
+pub struct Run {
+    pub status: ExitStatus,
+    pub said: String,
+    pub complained: String,
+    /// Whether the fault met the driver between its marks, and not before: how often a call is made at start-up can
+    /// differ by one.
+    pub hit: bool,
+}
+
+/// A store in a folder, and beside the folder the trace.
+#[derive(Debug)]
+pub struct Place {
+    folder: tempfile::TempDir,
+    /// Where no port is given to anybody unasked, and each lane has ports of its own: all traces of a call are alike.
+    pub pool: PortSet,
+}
+
+impl Place {
+    /// With the store as the call finds it.
+    pub fn new(call: &Call, lane: u16) -> Self {
+        let first = 61_100 + 100 * lane;
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+            pool: PortSet::from(first..=first + 99),
+        };
+        if call.prepared {
+            let ports = PortFor::open(place.store()).unwrap();
+            for id in driver::OLD {
+                let request = ports.request(id).ports(place.pool.clone());
+                request.guard().unwrap().release().unwrap();
+            }
+        }
+        place
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store/ports.json")
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.folder.path().join("trace")
+    }
+}
+
+/// Every system call between the marks, in order.
+pub fn points(call: &Call) -> Vec<Point> {
+    let place = Place::new(call, 0);
+    let run = strace(call, &place, "all", None);
+    assert!(run.status.success(), "{}: {}", call.name, run.complained);
+    let trace = fs::read_to_string(place.trace()).unwrap();
+    let mut counts = std::collections::HashMap::<String, usize>::new();
+    let mut points = Vec::new();
+    let mut between = false;
+    for line in trace.lines() {
+        let Some(syscall) = syscall_of(line) else {
+            continue;
+        };
+        let nth = counts.entry(syscall.to_owned()).or_default();
+        *nth += 1;
+        let begins = line.contains(BEGIN);
+        if between && !begins {
+            points.push(Point {
+                syscall: syscall.to_owned(),
+                nth: *nth,
+            });
+        }
+        between = (between || begins) && !line.contains(END);
+    }
+    assert!(points.len() > 5, "{}: the trace has the call", call.name);
+    points
+}
+
+/// The call with a fault: `signal=KILL`, `error=EIO`. `from` is `+` for a fault that stays.
+pub fn inject(call: &Call, place: &Place, point: &Point, fault: &str, stays: bool) -> Run {
+    let stays = if stays { "+" } else { "" };
+    let Point { syscall, nth } = point;
+    let fault = format!("{syscall}:{fault}:when={nth}{stays}");
+    let mut run = strace(call, place, &format!("{syscall},statx"), Some(&fault));
+    let trace = fs::read_to_string(place.trace()).unwrap_or_default();
+    let mut lines = trace.lines();
+    let begun = lines.any(|line| line.contains(BEGIN) && !line.contains("INJECTED"));
+    run.hit = begun && lines.any(|line| line.contains("INJECTED") || line.contains("killed by"));
+    run
+}
+
+/// The name in a line such as `4242 openat(AT_FDCWD, …`.
+fn syscall_of(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    let (name, _) = line.split_once('(')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some(name)
+}
+
+fn strace(call: &Call, place: &Place, syscalls: &str, fault: Option<&str>) -> Run {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-qq", "-s", "64", "-o"])
+        .arg(place.trace())
+        .args(["-e", &format!("trace={syscalls}")]);
+    if let Some(fault) = fault {
+        command.args(["-e", &format!("inject={fault}")]);
+    }
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["trust:call", call.name]).arg(place.store());
+    for variable in ["STORE", "NAMESPACE"] {
+        command.env_remove(format!("PORT_FOR_{variable}"));
+    }
+    command.env("PORT_FOR_POOL", place.pool.to_string());
+    let output = |name: &str| fs::File::create(place.folder.path().join(name)).unwrap();
+    let mut child = command
+        .env("PORT_FOR_TIMEOUT", "5")
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(output("stdout"))
+        .stderr(output("stderr"))
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() > LIMIT {
+            // The driver's own waits end after five seconds: it hangs.
+            child.kill().unwrap();
+            let status = child.wait().unwrap();
+            panic!("{} with {fault:?} never ends ({status})", call.name);
+        }
+        thread::sleep(Duration::from_micros(500));
+    };
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    Run {
+        status,
+        said: read(&place.folder.path().join("stdout")),
+        complained: read(&place.folder.path().join("stderr")),
+        hit: false,
+    }
+}
