@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::each_call;
+use crate::{each_call, forks, history};
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,11 @@ impl Report {
         self.figures.push(figure.to_string());
     }
 
+    /// Says by name what could not be tried here, and why.
+    pub fn skip(&mut self, what: &str, why: impl fmt::Display) {
+        self.skipped.push(format!("{what} ({why})"));
+    }
+
     /// A promise that was not kept.
     pub fn broken(&mut self, what: impl Into<String>) {
         self.broken.push(what.into());
@@ -47,7 +52,12 @@ impl Report {
 
 type Row = (&'static str, fn(Form) -> Report);
 
-const ROWS: [Row; 2] = [("kills", each_call::killed), ("errors", each_call::failed)];
+const ROWS: [Row; 4] = [
+    ("kills", each_call::killed),
+    ("errors", each_call::failed),
+    ("history", history::history),
+    ("forks", forks::storm),
+];
 
 /// Runs the rows with these names, or all.
 pub fn run(form: &str, rows: &[&str]) -> ExitCode {

@@ -18,6 +18,10 @@ mod driver;
 #[cfg(target_os = "linux")]
 mod each_call;
 #[cfg(target_os = "linux")]
+mod forks;
+#[cfg(target_os = "linux")]
+mod history;
+#[cfg(target_os = "linux")]
 mod strace;
 
 #[cfg(target_os = "linux")]
@@ -27,6 +31,7 @@ fn main() -> std::process::ExitCode {
     match words[..] {
         ["trust:campaign", form, ref rows @ ..] => campaign::run(form, rows),
         ["trust:call", name, store] => driver::run(name, store.as_ref()),
+        ["trust:work", store, journal, name] => history::work(store, journal.as_ref(), name),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,
     }
