@@ -182,7 +182,7 @@ pub(crate) enum Cause {
     NotAPort { id: String },
 
     #[error(
-        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; end that process, or wait longer \
+        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; let it end, or wait longer \
          with `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display()
     )]
     Busy {
@@ -194,8 +194,8 @@ pub(crate) enum Cause {
     },
 
     #[error(
-        "`{id}` has port {port}, but {occupants} listens there without a lease; waited {}; end it, or release `{id}` \
-         to have another port assigned", Seconds(*waited)
+        "`{id}` has port {port}, but somebody listens there without a lease: {occupants}; waited {}; end that server, or \
+         release `{id}` to have another port assigned", Seconds(*waited)
     )]
     Occupied {
         id: String,

@@ -199,7 +199,10 @@ impl PortGuard {
                 self.state = state;
                 let state = if is_taken(&error) {
                     let occupants = Occupants::of(self.port());
-                    format!("{}, and {occupants} listens there", self.state.describe())
+                    format!(
+                        "{}, and somebody listens there: {occupants}",
+                        self.state.describe()
+                    )
                 } else {
                     self.state.describe().to_owned()
                 };

@@ -103,20 +103,24 @@ fn json(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, since 12 s ago.
+/// As in: process 4242 (`target/debug/deps/api`), test `login::works`, which took it 12 s ago.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pid == 0 {
             return f.write_str("a process that left no record");
         }
         let Self { pid, command, .. } = self;
-        write!(f, "process {pid} (`{}`)", printable(command))?;
+        if *pid == std::process::id() {
+            write!(f, "this very process, {pid}")?;
+        } else {
+            write!(f, "process {pid} (`{}`)", printable(command))?;
+        }
         if let Some(test) = &self.test {
             write!(f, ", test `{}`", printable(test))?;
         }
         // A clock that was set back makes it "0 s ago", which is no worse than any other guess.
         let ago = self.since.elapsed().unwrap_or_default();
-        write!(f, ", since {} ago", Seconds(ago))
+        write!(f, ", which took it {} ago", Seconds(ago))
     }
 }
 

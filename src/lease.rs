@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use once_cell::sync::Lazy;
+use once_cell::sync::{Lazy, OnceCell};
 
 use crate::error::Error;
-use crate::files::{Access, FileId};
+use crate::files::{self, Access, FileId};
 use crate::holder::Holder;
 use crate::lock::Lock;
 
@@ -16,6 +16,8 @@ use crate::lock::Lock;
 #[derive(Debug)]
 pub(crate) struct Leases {
     folder: PathBuf,
+    /// Set when the folder was first seen, and was fit to be used.
+    checked: OnceCell<()>,
 }
 
 /// Which thread of this process took which lease.
@@ -30,7 +32,10 @@ fn taken() -> MutexGuard<'static, HashMap<FileId, ThreadId>> {
 
 impl Leases {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            checked: OnceCell::new(),
+        }
     }
 
     pub(crate) fn path(&self, port: u16) -> PathBuf {
@@ -43,6 +48,7 @@ impl Leases {
     ///
     /// When its file cannot be made, opened or locked, or is not to be trusted.
     pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
+        self.check_folder()?;
         let Some(lock) = Lock::try_take(&self.path(port), access)? else {
             return Ok(None);
         };
@@ -56,7 +62,16 @@ impl Leases {
     ///
     /// When its file is there and cannot be opened or locked, or is not to be trusted.
     pub(crate) fn holder(&self, port: u16, access: Access) -> Result<Option<Holder>, Error> {
+        self.check_folder()?;
         Lock::holder(&self.path(port), access)
+    }
+
+    /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
+    fn check_folder(&self) -> Result<(), Error> {
+        if self.checked.get().is_none() && files::access(&self.folder)?.is_some() {
+            self.checked.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     /// Whether the thread that asks is the one that holds the lease of `port`.

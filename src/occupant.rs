@@ -42,11 +42,11 @@ impl Occupants {
     }
 }
 
-/// `process 4242 (`redis-server *:6379`, user 1000)`, or that it is not known.
+/// `process 4242 (`redis-server *:6379`, user 1000)`, or that it is not known: to stand behind "listens there: ".
 impl fmt::Display for Occupants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("somebody whom the system does not name (another user's process, or one that has just let go)");
+            return f.write_str("a process that the system does not name (another user's, or one that has just let go)");
         }
         for (nth, occupant) in self.0.iter().enumerate() {
             if nth > 0 {
@@ -59,9 +59,7 @@ impl fmt::Display for Occupants {
             }
             f.write_str(")")?;
             if *pid == process::id() {
-                f.write_str(
-                    ", this very process: is a listener taken from an earlier guard still open?",
-                )?;
+                f.write_str(", which is this very process, perhaps with a listener taken from an earlier guard")?;
             }
         }
         Ok(())

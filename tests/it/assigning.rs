@@ -144,6 +144,35 @@ fn an_exact_port_that_conflicts_is_an_error_that_names_both() {
 }
 
 #[test]
+fn an_exact_port_that_several_new_ids_demand_at_once_goes_to_one_of_them() {
+    for _ in 0..20 {
+        let store = TempStore::new();
+        let start = std::sync::Barrier::new(8);
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let askers: Vec<_> = (0..8)
+                .map(|n| {
+                    let (store, start) = (store.reopened(), &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        let id = format!("id-{n}");
+                        let port = store.request(&id).exact_port(23817).assign();
+                        port.map_err(|error| error.kind())
+                    })
+                })
+                .collect();
+            askers
+                .into_iter()
+                .map(|asker| asker.join().unwrap())
+                .collect()
+        });
+        let (got, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(got, [Ok(23817)]);
+        assert_eq!(refused, [Err(ErrorKind::Conflict); 7]);
+        assert_eq!(store.assignments().unwrap().len(), 1);
+    }
+}
+
+#[test]
 fn a_request_can_bring_its_own_ports() {
     let store = TempStore::new();
     let port = spare_port();

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use port_for::{ErrorKind, OnBusy, PortFor};
+use port_for::{ErrorKind, Holder, OnBusy, PortFor};
 
 use crate::support::{ChildTest, TempStore, command, report, told, wait_for_parent};
 
@@ -127,6 +127,29 @@ fn who_waits_says_for_whom_and_then_gets_the_port() {
     drop(guard);
     assert_eq!(child.line(), port.to_string());
     child.join();
+}
+
+#[test]
+fn a_server_that_ends_just_after_its_guard_is_not_taken_for_a_stranger() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let listener = guard.take_listener().unwrap();
+    let mut waiting = command(HOLDS, store.path(), &store.api);
+    let mut child = ChildTest::run(waiting.stderr(Stdio::piped()));
+    let mut said = child.stderr().lines().map(Result::unwrap);
+    said.find(|line| line.contains("is held by"))
+        .expect("the child says for whom it waits");
+    drop(guard);
+    let has_lease =
+        || store.assignments().unwrap()[0].holder().map(Holder::pid) == Some(child.id());
+    while !has_lease() {
+        thread::yield_now();
+    }
+    drop(listener);
+    child.line();
+    child.join();
+    let said: Vec<_> = said.filter(|line| line.contains("port-for:")).collect();
+    assert!(said.is_empty(), "{said:?}");
 }
 
 #[test]

@@ -96,6 +96,31 @@ fn a_link_in_the_place_of_a_lease_is_refused() {
 }
 
 #[test]
+fn a_folder_of_leases_that_somebody_planted_is_refused() {
+    let refused = |why: &str, plant: &dyn Fn(&Path)| {
+        let store = TempStore::new();
+        let leases = store.folder().join("ports.json.leases");
+        plant(&leases);
+        refuses(&store, &[leases.to_str().unwrap(), why]);
+        assert!(!store.path().exists());
+        if leases.is_dir() {
+            assert_eq!(fs::read_dir(&leases).unwrap().count(), 0);
+        }
+    };
+    refused("not a folder", &|leases| fs::write(leases, "").unwrap());
+    refused("everyone can write", &|leases| {
+        fs::create_dir(leases).unwrap();
+        fs::set_permissions(leases, fs::Permissions::from_mode(0o777)).unwrap();
+    });
+    if is_root() {
+        refused("belongs to user 54321", &|leases| {
+            fs::create_dir(leases).unwrap();
+            chown(leases, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        });
+    }
+}
+
+#[test]
 fn a_link_in_the_place_of_the_temporary_file_is_not_followed() {
     let store = TempStore::new();
     let target = store.folder().join("target");
