@@ -106,11 +106,16 @@ pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metada
         return Ok(opened);
     }
     options.create(true);
-    let mut made = checked(ACTION, path, access, &options)?;
+    let create = || {
+        platform::make_shared(path, access)
+            .map_err(|error| failed("share the lock file", path, error))?;
+        checked(ACTION, path, access, &options)
+    };
+    let mut made = create()?;
     if made.is_none() {
         // Nor is its folder there.
         make_folder(path.parent().unwrap_or(path))?;
-        made = checked(ACTION, path, access, &options)?;
+        made = create()?;
     }
     let Some((file, found)) = made else {
         let missing = io::Error::from(io::ErrorKind::NotFound);

@@ -41,6 +41,11 @@ pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "same signature as on Unix")]
+pub(super) fn make_shared(_path: &Path, _access: Access) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn make_private_folder(folder: &Path) -> io::Result<Result<(), String>> {
     fs::create_dir_all(folder).map(Ok)
 }
