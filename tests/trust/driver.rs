@@ -25,6 +25,8 @@ pub struct Call {
     pub name: &'static str,
     /// Whether the store is there beforehand, with the ids [`OLD`].
     pub prepared: bool,
+    /// Whether a group shares the folder.
+    pub shared: bool,
     /// Ids that have a port afterwards.
     pub adds: &'static [&'static str],
     /// Ids that have none afterwards.
@@ -36,10 +38,22 @@ pub struct Call {
 type Between<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Result<String, Error>);
 
 /// Every call that writes, and those that take and give back a port.
-pub const CALLS: [Call; 6] = [
+pub const CALLS: [Call; 7] = [
+    Call {
+        name: "acquire-first-of-group",
+        prepared: false,
+        shared: true,
+        adds: &["new"],
+        removes: &[],
+        act: |ports, between| {
+            between(&mut || Ok(format!("new={}", ports.guard("new")?.port())));
+            Ok(())
+        },
+    },
     Call {
         name: "assign-first",
         prepared: false,
+        shared: false,
         adds: &["new"],
         removes: &[],
         act: |ports, between| {
@@ -50,6 +64,7 @@ pub const CALLS: [Call; 6] = [
     Call {
         name: "assign",
         prepared: true,
+        shared: false,
         adds: &["new"],
         removes: &[],
         act: |ports, between| {
@@ -60,6 +75,7 @@ pub const CALLS: [Call; 6] = [
     Call {
         name: "assign-several",
         prepared: true,
+        shared: false,
         adds: &["new", "new 2"],
         removes: &[],
         act: |ports, between| {
@@ -81,6 +97,7 @@ pub const CALLS: [Call; 6] = [
     Call {
         name: "release",
         prepared: true,
+        shared: false,
         adds: &[],
         removes: &["b"],
         act: |ports, between| {
@@ -91,6 +108,7 @@ pub const CALLS: [Call; 6] = [
     Call {
         name: "acquire",
         prepared: true,
+        shared: false,
         adds: &[],
         removes: &[],
         act: |ports, between| {
@@ -106,6 +124,7 @@ pub const CALLS: [Call; 6] = [
     Call {
         name: "hand-over-and-drop",
         prepared: true,
+        shared: false,
         adds: &[],
         removes: &[],
         act: |ports, between| {

@@ -376,9 +376,11 @@ fn check(place: &Place, killed: &HashMap<String, u64>, known: &mut Known) {
     let temporary = fs::read_dir(place.store().parent().expect("in a folder"))
         .unwrap()
         .count();
-    if temporary > 4 {
-        known
-            .broken
-            .push(format!("{temporary} files beside the store, of at most 4"));
+    // Beside the four, a folder without its name yet for each process of the store's first moment, at most.
+    if temporary > 4 + PROCESSES {
+        known.broken.push(format!(
+            "{temporary} files beside the store, of at most {}",
+            4 + PROCESSES
+        ));
     }
 }

@@ -1,6 +1,7 @@
 //! The driver under strace: which system calls a call makes, and what happens when one of them goes wrong.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
@@ -50,6 +51,10 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             pool: PortSet::from(first..=first + 99),
         };
+        let folder = place.folder.path().join("store");
+        fs::create_dir(&folder).unwrap();
+        let mode = if call.shared { 0o2770 } else { 0o700 };
+        fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
         if call.prepared {
             let ports = PortFor::open(place.store()).unwrap();
             for id in driver::OLD {
