@@ -257,9 +257,10 @@ fn hold_all(
     let mut guards = Vec::with_capacity(requests.len());
     for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
         let addr = SocketAddr::new(request.host, port);
-        let Some(hold) = hold(port_for, request, addr, wait)? else {
+        let Some(hold) = hold(port_for, request, addr, &lease, wait)? else {
             return Ok(None);
         };
+        lease.settle()?;
         guards.push(PortGuard::new(request.id.to_owned(), addr, hold, lease));
     }
     Ok(Some(guards))
@@ -270,13 +271,19 @@ fn hold(
     port_for: &PortFor,
     request: &Request<'_>,
     addr: SocketAddr,
+    lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let (id, port) = (request.id, addr.port());
     // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
     let (began, mut told) = (Instant::now(), false);
     loop {
-        let error = match Hold::listen(addr) {
+        let listening = if lease.is_new() {
+            Hold::listen_alone(addr)
+        } else {
+            Hold::listen(addr)
+        };
+        let error = match listening {
             Ok(hold) => return Ok(Some(hold)),
             Err(error) if socket::is_taken(&error) => error,
             Err(error) => return Err(refused(id, addr, error)),
@@ -349,7 +356,10 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
         };
         let addr = SocketAddr::new(LOCALHOST, port);
         match Hold::listen(addr) {
-            Ok(hold) => return Ok(PortGuard::new(NAME.to_owned(), addr, hold, lease)),
+            Ok(hold) => {
+                lease.settle()?;
+                return Ok(PortGuard::new(NAME.to_owned(), addr, hold, lease));
+            }
             Err(error) if socket::is_taken(&error) => {}
             Err(error) => return Err(refused(NAME, addr, error)),
         }

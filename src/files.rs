@@ -43,7 +43,7 @@ fn untrusted(path: &Path, why: impl Into<String>) -> Error {
 ///
 /// # Errors
 ///
-/// When it is somebody else's, everybody's, or no folder at all.
+/// When it is somebody else's, everybody's, on another machine, or no folder at all.
 pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
     let found = match fs::symlink_metadata(folder) {
         Ok(found) => found,
@@ -57,6 +57,14 @@ pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
         fs::metadata(folder).map_err(|error| failed("look at the folder", folder, error))?;
     if !found.is_dir() {
         return Err(untrusted(folder, "it is not a folder"));
+    }
+    let kind = platform::network_of(folder)
+        .map_err(|error| failed("look at the folder", folder, error))?;
+    if let Some(kind) = kind {
+        let why = format!(
+            "it is on a network file system ({kind}), where locks and replaced files are not seen by all at once"
+        );
+        return Err(untrusted(folder, why));
     }
     match Access::of_folder(&found) {
         Ok(access) => Ok(Some(access)),

@@ -35,6 +35,19 @@ impl Hold {
         Ok(Self(socket))
     }
 
+    /// As [`listen`](Self::listen), but not where somebody has a socket that does not listen: a guard that has vacated
+    /// its port.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`listen`](Self::listen).
+    pub(crate) fn listen_alone(addr: SocketAddr) -> io::Result<Self> {
+        if !binds(Type::STREAM, addr)? && !only_lingers(addr)? {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        Self::listen(addr)
+    }
+
     /// Whether [`quiesce`](Self::quiesce) keeps the port; where it does not, only closing stops the listening.
     pub(crate) const KEEPS_ITS_PORT: bool = cfg!(target_os = "linux");
 

@@ -33,6 +33,11 @@ pub(super) fn check_link(_link: &Metadata) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "same signature as on Unix")]
+pub(super) fn network_of(_folder: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
 pub(super) fn options() -> OpenOptions {
     OpenOptions::new()
 }

@@ -76,6 +76,35 @@ pub(super) fn check_link(link: &Metadata) -> Result<(), String> {
     }
 }
 
+/// The network file system that the folder is on, if it is on one.
+#[cfg(target_os = "linux")]
+pub(super) fn network_of(folder: &Path) -> io::Result<Option<&'static str>> {
+    let found = rustix::fs::statfs(folder)?;
+    // The type's width and sign differ between processors; the numbers have 32 bits.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let magic = found.f_type as u32;
+    Ok(network_with(magic))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn network_of(_folder: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+/// The network file system that has this number in the kernel's `magic.h`, and in `cifs` and `kafs`.
+///
+/// Not those that pass a host's own files into its guests (9p, virtiofs), whose locks the guest keeps.
+#[cfg(target_os = "linux")]
+fn network_with(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0x517b | 0xfe53_4d42 | 0xff53_4d42 => "SMB",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x564c => "NCP",
+        _ => return None,
+    })
+}
+
 /// Options that neither follow a link nor wait for the other end of a FIFO.
 pub(super) fn options() -> OpenOptions {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -264,4 +293,25 @@ pub(crate) fn read_note(lock: &Path) -> io::Result<Vec<u8>> {
         .take(64 * 1024)
         .read_to_end(&mut note)?;
     Ok(note)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_told_from_local_ones() {
+        for (magic, name) in [
+            (0x6969, Some("NFS")),
+            (0xff53_4d42, Some("SMB")),
+            (0xef53, None),      // ext4
+            (0x0102_1994, None), // tmpfs
+            (0x794c_7630, None), // overlayfs
+            (0x9123_683e, None), // btrfs
+            (0x0102_1997, None), // 9p
+        ] {
+            assert_eq!(network_with(magic), name, "{magic:#x}");
+        }
+        assert_eq!(network_of(&std::env::temp_dir()).unwrap(), None);
+    }
 }
