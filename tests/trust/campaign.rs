@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{each_call, forks, history};
+use crate::{each_call, forks, history, surroundings};
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,12 @@ impl Report {
 
 type Row = (&'static str, fn(Form) -> Report);
 
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 5] = [
     ("kills", each_call::killed),
     ("errors", each_call::failed),
     ("history", history::history),
     ("forks", forks::storm),
+    ("surroundings", surroundings::all),
 ];
 
 /// Runs the rows with these names, or all.

@@ -62,12 +62,21 @@ const INTERRUPTIBLE: [&str; 10] = [
 
 /// Killed at every system call.
 pub fn killed(_: Form) -> Report {
-    try_each(|call| {
+    let mut report = try_each(|call| {
         strace::points(call)
             .into_iter()
             .map(|point| (point, "signal=KILL".to_owned(), false))
             .collect()
-    })
+    });
+    for call in CALLS.iter().filter(|call| call.prepared) {
+        if !strace::syncs_before_rename(call) {
+            let name = call.name;
+            report.broken(format!(
+                "{name}: a store is not on the disk when it gets its name"
+            ));
+        }
+    }
+    report
 }
 
 /// Every error at every system call: once, and from then on.
@@ -135,8 +144,13 @@ fn try_each(faults: impl Fn(&Call) -> Vec<Fault>) -> Report {
     let broken = broken.into_inner().unwrap();
     report.figure(format_args!("{} calls", CALLS.len()));
     report.figure(format_args!("{} points tried", tried.len()));
-    report.figure(format_args!("{} ended well", done.into_inner()));
-    report.figure(format_args!("{} did not", refused.into_inner()));
+    match (done.into_inner(), refused.into_inner()) {
+        (0, killed) => report.figure(format_args!("{killed} kills")),
+        (done, refused) => {
+            report.figure(format_args!("{} faults", done + refused));
+            report.figure(format_args!("{done} got over, {refused} told of"));
+        }
+    }
     let missed = missed.into_inner();
     if missed > 0 {
         report.figure(format_args!("{missed} not met"));

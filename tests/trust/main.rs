@@ -23,6 +23,8 @@ mod forks;
 mod history;
 #[cfg(target_os = "linux")]
 mod strace;
+#[cfg(target_os = "linux")]
+mod surroundings;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -32,6 +34,9 @@ fn main() -> std::process::ExitCode {
         ["trust:campaign", form, ref rows @ ..] => campaign::run(form, rows),
         ["trust:call", name, store] => driver::run(name, store.as_ref()),
         ["trust:work", store, journal, name] => history::work(store, journal.as_ref(), name),
+        ["trust:inside", name, folder] => surroundings::inside(name, folder.as_ref()),
+        ["trust:hold", store, id] => surroundings::hold(store, id),
+        ["trust:lock", path] => surroundings::lock(path),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,
     }

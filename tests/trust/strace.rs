@@ -102,6 +102,23 @@ pub fn points(call: &Call) -> Vec<Point> {
     points
 }
 
+/// Whether the call put its new store on the disk before it gave it the store's name. A kill cannot show that, only a
+/// power cut could.
+pub fn syncs_before_rename(call: &Call) -> bool {
+    let place = Place::new(call, 0);
+    let run = strace(call, &place, "write,fsync,rename,renameat,renameat2", None);
+    assert!(run.status.success(), "{}: {}", call.name, run.complained);
+    let trace = fs::read_to_string(place.trace()).unwrap();
+    let syscalls: Vec<_> = trace.lines().filter_map(syscall_of).collect();
+    let renames = syscalls
+        .iter()
+        .filter(|syscall| syscall.starts_with("rename"));
+    let is_synced = |at: usize| at >= 2 && syscalls[at - 2..at] == ["write", "fsync"];
+    let synced =
+        (0..syscalls.len()).filter(|&at| syscalls[at].starts_with("rename") && is_synced(at));
+    synced.count() == renames.count()
+}
+
 /// The call with a fault: `signal=KILL`, `error=EIO`. `from` is `+` for a fault that stays.
 pub fn inject(call: &Call, place: &Place, point: &Point, fault: &str, stays: bool) -> Run {
     let stays = if stays { "+" } else { "" };
@@ -113,6 +130,35 @@ pub fn inject(call: &Call, place: &Place, point: &Point, fault: &str, stays: boo
     let begun = lines.any(|line| line.contains(BEGIN) && !line.contains("INJECTED"));
     run.hit = begun && lines.any(|line| line.contains("INJECTED") || line.contains("killed by"));
     run
+}
+
+/// The call where the kernel has no IPv6: sockets of that family cannot be made.
+pub fn without_ipv6(call: &Call) -> Run {
+    let place = Place::new(call, 0);
+    let run = strace(call, &place, "socket", None);
+    assert!(run.status.success(), "{}: {}", call.name, run.complained);
+    let trace = fs::read_to_string(place.trace()).unwrap();
+    let is_v6: Vec<_> = trace
+        .lines()
+        .map(|line| line.contains("AF_INET6"))
+        .collect();
+    let first = is_v6.iter().position(|&is| is);
+    let first = first.expect("IPv6 is asked for where there is some");
+    assert!(
+        is_v6[first..].iter().all(|&is| is),
+        "no other socket comes after"
+    );
+    let point = Point {
+        syscall: "socket".to_owned(),
+        nth: first + 1,
+    };
+    inject(
+        call,
+        &Place::new(call, 0),
+        &point,
+        "error=EAFNOSUPPORT",
+        true,
+    )
 }
 
 /// The name in a line such as `4242 openat(AT_FDCWD, …`.
