@@ -79,7 +79,7 @@ pub(super) fn check_link(link: &Metadata) -> Result<(), String> {
 /// The network file system that the folder is on, if it is on one.
 #[cfg(target_os = "linux")]
 pub(super) fn network_of(folder: &Path) -> io::Result<Option<&'static str>> {
-    let found = rustix::fs::statfs(folder)?;
+    let found = rustix::io::retry_on_intr(|| rustix::fs::statfs(folder))?;
     // The type's width and sign differ between processors; the numbers have 32 bits.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let magic = found.f_type as u32;
