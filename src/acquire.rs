@@ -1,19 +1,22 @@
 //! The whole story, from ids to guards.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::error::{Cause, Error, Seconds};
+use crate::error::{Cause, Error, ErrorKind, Seconds};
 use crate::files;
+use crate::forget;
 use crate::guard::PortGuard;
+use crate::hold::{Hold, Refused};
 use crate::holder::Holder;
 use crate::lease::Lease;
-use crate::occupant::Occupants;
+use crate::occupant::{Occupants, Protocol};
 use crate::port_for::PortFor;
 use crate::ports::{self, PortSet};
 use crate::request::{OnBusy, Request, Wish};
-use crate::socket::{self, Hold};
+use crate::socket;
+use crate::startup;
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::Wait;
 
@@ -22,41 +25,126 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The first port that needs no privileges to bind.
 const UNPRIVILEGED: u16 = 1024;
 
+/// After which time an assignment that nobody uses makes room for another one, once there is no room left.
+const STALE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Makes all the requested ports yours, or none.
 pub(crate) fn guards<const N: usize>(
     port_for: &PortFor,
     requests: &[Request<'_>; N],
 ) -> Result<[PortGuard; N], Error> {
-    let limit = requests.iter().map(Request::limit).max();
-    let mut wait = Wait::new(limit.unwrap_or_default());
-    let guards = loop {
-        // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
-        let ports = assign(port_for, requests, wait.left())?;
-        // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
-        let mut order: Vec<usize> = (0..N).collect();
-        order.sort_by_key(|&nth| ports[nth]);
-        let mut leases = Vec::with_capacity(N);
-        for &nth in &order {
-            leases.push((nth, lease(&requests[nth], ports[nth], &mut wait)?));
-        }
-        // 3. Meanwhile an id may have been released, or moved.
-        if !still_assigned(port_for, requests, &ports)? {
-            continue;
-        }
-        // 4. Held.
-        if let Some(guards) = hold_all(port_for, requests, &ports, leases, &mut wait)? {
-            break guards;
-        }
-    };
+    let guards = all_guards(port_for, requests)?;
     Ok(guards
         .try_into()
         .expect("there is one guard for each request"))
 }
 
-/// The ports of the requested ids: remembered, or assigned now, all in one write.
-pub(crate) fn assign(
+/// As [`guards`], for a number of requests that only the run knows.
+pub(crate) fn all_guards(
     port_for: &PortFor,
     requests: &[Request<'_>],
+) -> Result<Vec<PortGuard>, Error> {
+    let limit = requests.iter().map(Request::limit).max();
+    let mut wait = Wait::new(limit.unwrap_or_default());
+    reject_repeats(requests)?;
+    let mut guards = loop {
+        // 0. A socket that this process was started with has its port already, and the lease is with whoever started it.
+        let (inherited, asked): (Vec<_>, Vec<_>) =
+            requests.iter().partition(|request| is_inherited(request));
+        // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
+        //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
+        let timeout = requests.iter().map(|request| request.timeout).max();
+        let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+        let ports = assign(port_for, &asked, left)?;
+        // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
+        let mut order: Vec<usize> = (0..asked.len()).collect();
+        order.sort_by_key(|&nth| ports[nth]);
+        let mut leases = Vec::with_capacity(asked.len());
+        for &nth in &order {
+            leases.push((nth, lease(asked[nth], ports[nth], &mut wait)?));
+        }
+        // 3. Meanwhile an id may have been released, or moved.
+        if !still_assigned(port_for, &asked, &ports)? {
+            continue;
+        }
+        // 4. Held.
+        let Some(mut guards) = hold_all(port_for, &asked, &ports, leases, &mut wait)? else {
+            continue;
+        };
+        if adopt_all(&inherited, &mut guards)? {
+            break guards;
+        }
+    };
+    guards.sort_by_key(|guard| requests.iter().position(|request| request.id == guard.id()));
+    Ok(guards)
+}
+
+/// The ports of the requested ids, for somebody who wants no more than the numbers.
+pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Vec<u16>, Error> {
+    let store = port_for.store();
+    reject_repeats(requests)?;
+    let requests: Vec<_> = requests.iter().collect();
+    let ports = assign(port_for, &requests, port_for.config().timeout)?;
+    if let Some(access) = store.access()? {
+        for &port in &ports {
+            // A store that we may only read still tells the port; that this was a use stays unknown then.
+            let _ = store.leases().note_use(port, access);
+        }
+    }
+    Ok(ports)
+}
+
+fn reject_repeats(requests: &[Request<'_>]) -> Result<(), Error> {
+    for (nth, request) in requests.iter().enumerate() {
+        if requests[..nth].iter().any(|other| other.id == request.id) {
+            let id = request.id.to_owned();
+            return Err(Cause::Twice { id }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The ports of the requested ids: remembered, or assigned now.
+pub(crate) fn assign(
+    port_for: &PortFor,
+    requests: &[&Request<'_>],
+    limit: Duration,
+) -> Result<Vec<u16>, Error> {
+    with_room(port_for, requests, || try_assign(port_for, requests, limit))
+}
+
+/// Tries again if there is no port left, and forgetting what nobody uses any more leaves one.
+fn with_room<T>(
+    port_for: &PortFor,
+    requests: &[&Request<'_>],
+    attempt: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match attempt() {
+        Err(error) if error.kind() == ErrorKind::Exhausted => {
+            let pools = requests.iter().map(|request| pool(port_for, request));
+            let wanted = pools.reduce(|all, pool| all.union(&pool));
+            let forgotten = forget::make_room(port_for, STALE, &wanted.unwrap_or_default())?;
+            if forgotten.is_empty() {
+                return Err(error);
+            }
+            let named: Vec<_> = forgotten
+                .iter()
+                .map(|was| format!("`{}` (port {})", was.id(), was.port()))
+                .collect();
+            tell(&format!(
+                "no port was left; forgot what nobody has used for 30 days: {}",
+                named.join(", ")
+            ));
+            attempt()
+        }
+        done => done,
+    }
+}
+
+/// All in one write.
+fn try_assign(
+    port_for: &PortFor,
+    requests: &[&Request<'_>],
     limit: Duration,
 ) -> Result<Vec<u16>, Error> {
     let store = port_for.store();
@@ -64,11 +152,8 @@ pub(crate) fn assign(
         .iter()
         .map(|request| port_for.key(request.id))
         .collect::<Result<Vec<_>, _>>()?;
-    for (nth, request) in requests.iter().enumerate() {
-        if requests[..nth].iter().any(|other| other.id == request.id) {
-            let id = request.id.to_owned();
-            return Err(Cause::Twice { id }.into());
-        }
+    for request in requests {
+        request.host.addrs(request.id, 0)?;
     }
     if let Some(ports) = remembered(store, &*store.snapshot()?, requests, &keys)? {
         return Ok(ports);
@@ -92,7 +177,7 @@ pub(crate) fn assign(
 fn remembered(
     store: &Store,
     snapshot: &Snapshot,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     keys: &[String],
 ) -> Result<Option<Vec<u16>>, Error> {
     let mut ports = Vec::with_capacity(keys.len());
@@ -152,30 +237,30 @@ fn choose(
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     let leases = port_for.store().leases();
-    let (mut held, mut taken) = (0, 0);
-    let mut is_free = |port| -> Result<bool, Error> {
-        if leases.holder(port, change.access())?.is_some() {
-            held += 1;
-            return Ok(false);
-        }
-        let free = socket::can_be_bound(port)
-            .map_err(|source| refused(request.id, SocketAddr::new(request.host, port), source))?;
-        taken += usize::from(!free);
-        Ok(free)
+    let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
+    let is_free = |port| {
+        socket::can_be_bound(port).map_err(|source| refused(request.id, at_localhost(port), source))
     };
     if let Wish::Default(port) = request.wish
         && port >= UNPRIVILEGED
         && !assigned.contains(port)
+        && !is_held(port)?
         && is_free(port)?
     {
         return Ok(port);
     }
-    let pool = request.ports.clone();
-    let pool = pool.or_else(|| port_for.config().pool.clone());
-    let pool = pool.unwrap_or_else(ports::pool);
+    let pool = pool(port_for, request);
+    let (mut held, mut taken) = (0, 0);
     for port in ports::walk(key) {
-        if pool.contains(port) && !assigned.contains(port) && is_free(port)? {
+        if !pool.contains(port) || assigned.contains(port) {
+            continue;
+        }
+        if is_held(port)? {
+            held += 1;
+        } else if is_free(port)? {
             return Ok(port);
+        } else {
+            taken += 1;
         }
     }
     Err(Cause::Exhausted {
@@ -187,6 +272,13 @@ fn choose(
         store: port_for.store().path().to_owned(),
     }
     .into())
+}
+
+/// What an id gets its first port from.
+fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
+    let pool = request.ports.clone();
+    let pool = pool.or_else(|| port_for.config().pool.clone());
+    pool.unwrap_or_else(ports::pool)
 }
 
 /// The lease of the port, waited for if somebody has it.
@@ -233,7 +325,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
 
 fn still_assigned(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     ports: &[u16],
 ) -> Result<bool, Error> {
     let snapshot = port_for.store().snapshot()?;
@@ -248,7 +340,7 @@ fn still_assigned(
 /// Guards in the order of the requests; none when an id was moved to another port, and all has to begin again.
 fn hold_all(
     port_for: &PortFor,
-    requests: &[Request<'_>],
+    requests: &[&Request<'_>],
     ports: &[u16],
     mut leases: Vec<(usize, Lease)>,
     wait: &mut Wait,
@@ -256,12 +348,11 @@ fn hold_all(
     leases.sort_by_key(|&(nth, _)| nth);
     let mut guards = Vec::with_capacity(requests.len());
     for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
-        let addr = SocketAddr::new(request.host, port);
-        let Some(hold) = hold(port_for, request, addr, &lease, wait)? else {
+        let Some(hold) = hold(port_for, request, port, &lease, wait)? else {
             return Ok(None);
         };
         lease.settle()?;
-        guards.push(PortGuard::new(request.id.to_owned(), addr, hold, lease));
+        guards.push(PortGuard::new(request.id.to_owned(), hold, Some(lease)));
     }
     Ok(Some(guards))
 }
@@ -270,32 +361,38 @@ fn hold_all(
 fn hold(
     port_for: &PortFor,
     request: &Request<'_>,
-    addr: SocketAddr,
+    port: u16,
     lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
-    let (id, port) = (request.id, addr.port());
+    let id = request.id;
+    let addrs = request.host.addrs(id, port)?;
     // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
     let (began, mut told) = (Instant::now(), false);
     loop {
-        let listening = if lease.is_new() {
-            Hold::listen_alone(addr)
+        let bound = if lease.is_new() {
+            Hold::bind_alone(&addrs, request.udp)
         } else {
-            Hold::listen(addr)
+            Hold::bind(&addrs, request.udp)
         };
-        let error = match listening {
+        let Refused {
+            protocol, source, ..
+        } = match bound {
             Ok(hold) => return Ok(Some(hold)),
-            Err(error) if socket::is_taken(&error) => error,
-            Err(error) => return Err(refused(id, addr, error)),
+            Err(refused) if refused.is_taken() => refused,
+            Err(other) => return Err(refused(id, other.addr, other.source)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
-            move_away(port_for, request, port, wait.left())?;
+            with_room(port_for, &[request], || {
+                move_away(port_for, request, port, protocol, wait.left())
+            })?;
             return Ok(None);
         }
         if !told && began.elapsed() >= PATIENCE {
-            let occupants = Occupants::of(port);
+            let occupants = Occupants::of(protocol, port);
+            let listens_there = protocol.listens_there();
             say(
-                &format!("`{id}` has port {port}, but somebody else listens there: {occupants}"),
+                &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
                 wait,
             );
             told = true;
@@ -304,13 +401,37 @@ fn hold(
             return Err(Cause::Occupied {
                 id: id.to_owned(),
                 port,
-                occupants: Occupants::of(port),
+                // Before the look at all processes, which can take a while.
                 waited: wait.elapsed(),
-                source: error,
+                occupants: Occupants::of(protocol, port),
+                listens_there: protocol.listens_there(),
+                source,
             }
             .into());
         }
     }
+}
+
+/// Whether this process was started with a socket of that name, and not one at another port than is demanded.
+fn is_inherited(request: &Request<'_>) -> bool {
+    startup::inherited_port(request.id).is_some_and(|port| match request.wish {
+        Wish::Exact(wanted) => port == wanted,
+        Wish::Any | Wish::Default(_) => true,
+    })
+}
+
+/// Guards for the sockets that this process was started with; false when another thread was faster.
+fn adopt_all(requests: &[&Request<'_>], guards: &mut Vec<PortGuard>) -> Result<bool, Error> {
+    for request in requests {
+        let id = request.id;
+        let Some(listener) = startup::inherited(id) else {
+            return Ok(false);
+        };
+        let hold = Hold::inherited(listener, request.udp)
+            .map_err(|other| refused(id, other.addr, other.source))?;
+        guards.push(PortGuard::new(id.to_owned(), hold, None));
+    }
+    Ok(true)
 }
 
 /// Assigns another port to an id whose lease we have and whose port a stranger has.
@@ -318,6 +439,7 @@ fn move_away(
     port_for: &PortFor,
     request: &Request<'_>,
     port: u16,
+    protocol: Protocol,
     limit: Duration,
 ) -> Result<(), Error> {
     let key = port_for.key(request.id)?;
@@ -328,9 +450,10 @@ fn move_away(
         change.assign(&key, other);
         change.commit()?;
         let id = request.id;
-        let occupants = Occupants::of(port);
+        let occupants = Occupants::of(protocol, port);
+        let listens_there = protocol.listens_there();
         tell(&format!(
-            "`{id}` has port {other} from now on, for somebody else listens on port {port}: {occupants}"
+            "`{id}` has port {other} from now on; at {port}, somebody else {listens_there}: {occupants}"
         ));
     }
     Ok(())
@@ -340,12 +463,10 @@ fn move_away(
 pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard, Error> {
     // No id has this name, for none may begin so.
     const NAME: &str = "-";
-    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     // Under the store's lock: nobody assigns a port that we are about to take.
     let change = port_for.store().begin(port_for.config().timeout)?;
     let is_free = |port| {
-        socket::can_be_bound(port)
-            .map_err(|source| refused(NAME, SocketAddr::new(LOCALHOST, port), source))
+        socket::can_be_bound(port).map_err(|source| refused(NAME, at_localhost(port), source))
     };
     for port in first.max(1)..=u16::MAX {
         if change.snapshot().id_of(port).is_some() || !is_free(port)? {
@@ -354,14 +475,13 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
         let Some(lease) = port_for.store().leases().try_take(port, change.access())? else {
             continue;
         };
-        let addr = SocketAddr::new(LOCALHOST, port);
-        match Hold::listen(addr) {
+        match Hold::bind(&[at_localhost(port)], false) {
             Ok(hold) => {
                 lease.settle()?;
-                return Ok(PortGuard::new(NAME.to_owned(), addr, hold, lease));
+                return Ok(PortGuard::new(NAME.to_owned(), hold, Some(lease)));
             }
-            Err(error) if socket::is_taken(&error) => {}
-            Err(error) => return Err(refused(NAME, addr, error)),
+            Err(refused) if refused.is_taken() => {}
+            Err(other) => return Err(refused(NAME, other.addr, other.source)),
         }
     }
     Err(Cause::NoneAbove { first }.into())
@@ -376,13 +496,19 @@ impl Request<'_> {
     }
 }
 
+fn at_localhost(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
 fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
     let advice = match source.kind() {
-        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: use another port",
-        io::ErrorKind::AddrNotAvailable => {
+        io::ErrorKind::PermissionDenied if addr.port() < UNPRIVILEGED => {
+            "ports below 1024 need privileges: release the id, and ask for another port"
+        }
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput => {
             "no network interface has this address: use another host"
         }
-        _ => "this is not about who has the port",
+        _ => "the system says why, and it is not that somebody else has the port",
     };
     Cause::Bind {
         id: id.to_owned(),
@@ -417,7 +543,7 @@ mod tests {
         let chosen = open("one").forward_port("api", 0).unwrap();
         let store = open("two");
         let requests = [store.request("api"), store.request("db").exact_port(chosen)];
-        let ports = assign(&store, &requests, Duration::ZERO).unwrap();
+        let ports = assign(&store, &requests.each_ref(), Duration::ZERO).unwrap();
         assert_eq!(ports[1], chosen);
         assert_ne!(ports[0], chosen);
     }

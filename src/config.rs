@@ -64,6 +64,56 @@ impl Config {
     }
 }
 
+/// The names of the sockets that this process was started with, from descriptor 3 on; none when it was started with
+/// none. Runs before `main`, where there is nobody to complain to: what makes no sense is left to whoever it is for.
+#[cfg(unix)]
+pub(crate) fn listen_names() -> Option<Vec<String>> {
+    #[expect(clippy::disallowed_methods)]
+    let get = |variable| env::var(variable).ok();
+    let process = std::process::id().to_string();
+    named(
+        &get("LISTEN_FDS")?,
+        get("LISTEN_FDNAMES"),
+        get("LISTEN_PID"),
+        &process,
+    )
+}
+
+#[cfg(unix)]
+fn named(
+    count: &str,
+    names: Option<String>,
+    meant_for: Option<String>,
+    process: &str,
+) -> Option<Vec<String>> {
+    // Some that pass sockets on through other programs cannot know who will have them, and do not say.
+    if meant_for.is_some_and(|meant_for| meant_for != process) {
+        return None;
+    }
+    let count: u8 = count.parse().ok().filter(|&count| count > 0)?;
+    let names = names.unwrap_or_default();
+    let mut names = names.split(':');
+    let name = |_| match names.next() {
+        None | Some("") => "unknown".to_owned(),
+        Some(name) => name.to_owned(),
+    };
+    Some((0..count).map(name).collect())
+}
+
+/// Removes what [`listen_names`] has read, for the sockets are taken.
+///
+/// # Safety
+///
+/// No other thread may be there to read the environment.
+#[cfg(unix)]
+#[expect(unsafe_code)]
+pub(crate) unsafe fn remove_listen_variables() {
+    for variable in ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"] {
+        // SAFETY: as the caller promises.
+        unsafe { env::remove_var(variable) };
+    }
+}
+
 const STORE: &str = "a path of a file";
 const NAMESPACE: &str =
     "a name of at most 4096 bytes without control characters, and not starting with `-`";
@@ -90,11 +140,16 @@ fn store(value: OsString) -> Result<PathBuf, Error> {
         let value = value.to_string_lossy().into_owned();
         invalid("PORT_FOR_STORE", value, STORE, "")
     };
-    // A path that ends in `/` or `..` names a folder.
-    if Path::new(&value).file_name().is_none() || value.to_string_lossy().ends_with(['/', '\\']) {
+    if !names_file(Path::new(&value)) {
         return Err(wrong(value));
     }
     Ok(PathBuf::from(value))
+}
+
+/// Whether the path is one of a file: one that ends in `/` or `..` names a folder.
+pub(crate) fn names_file(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    path.file_name().is_some() && !text.ends_with(b"/") && !(cfg!(windows) && text.ends_with(b"\\"))
 }
 
 /// An empty namespace is none: the way to switch off one that `.cargo/config.toml` sets.
@@ -220,6 +275,29 @@ mod tests {
             for part in [variable, &format!("{value:?}"), valid] {
                 assert!(message.contains(part), "{message:?} lacks {part:?}");
             }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sockets_are_ours_unless_another_process_is_named() {
+        let named = |count: &str, names: Option<&str>, pid: Option<&str>| {
+            named(
+                count,
+                names.map(str::to_owned),
+                pid.map(str::to_owned),
+                "42",
+            )
+        };
+        let sockets = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
+        assert_eq!(named("2", Some("a:b"), Some("42")), sockets(&["a", "b"]));
+        assert_eq!(named("1", Some("a"), None), sockets(&["a"]));
+        assert_eq!(named("2", None, None), sockets(&["unknown", "unknown"]));
+        assert_eq!(named("2", Some("a"), None), sockets(&["a", "unknown"]));
+        assert_eq!(named("2", Some(":b"), None), sockets(&["unknown", "b"]));
+        assert_eq!(named("1", Some("a"), Some("41")), None);
+        for count in ["", "0", "-1", "many", "1000"] {
+            assert_eq!(named(count, None, None), None, "{count}");
         }
     }
 

@@ -4,10 +4,13 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::holder::Holder;
+#[cfg(feature = "cli")]
+use crate::import::{Fault, Faults};
 use crate::occupant::Occupants;
 
 /// Why a port could not be given, handed over, or forgotten.
@@ -66,15 +69,20 @@ impl Error {
                 ErrorKind::Store
             }
             Cause::Corrupt { .. } => ErrorKind::Corrupt,
+            #[cfg(feature = "cli")]
+            Cause::ImportUnread { .. } => ErrorKind::Store,
+            #[cfg(feature = "cli")]
+            Cause::Import { .. } => ErrorKind::Conflict,
             Cause::HasOtherPort { .. } | Cause::PortOfOther { .. } | Cause::NotAPort { .. } => {
                 ErrorKind::Conflict
             }
             Cause::Busy { .. } => ErrorKind::Busy,
             Cause::Occupied { .. } => ErrorKind::Occupied,
-            Cause::Bind { .. } => ErrorKind::Bind,
+            Cause::Bind { .. } | Cause::UnknownHost { .. } => ErrorKind::Bind,
             Cause::Exhausted { .. } | Cause::NoneAbove { .. } => ErrorKind::Exhausted,
             Cause::Deadlock { .. } | Cause::Twice { .. } => ErrorKind::Deadlock,
             Cause::Handoff { .. } => ErrorKind::Handoff,
+            Cause::Start { .. } | Cause::Server { .. } => ErrorKind::Server,
         }
     }
 }
@@ -136,7 +144,7 @@ pub(crate) enum Cause {
     Untrusted { path: PathBuf, why: String },
 
     #[error(
-        "cannot change the store: its lock `{}` was held for {} by {holder}; end that process, or wait longer with \
+        "cannot change the store: its lock `{}` was held for {} by {holder}; let it end, or wait longer with \
          `PORT_FOR_TIMEOUT` (seconds)", path.display(), Seconds(*waited)
     )]
     StoreLocked {
@@ -194,13 +202,15 @@ pub(crate) enum Cause {
     },
 
     #[error(
-        "`{id}` has port {port}, but somebody listens there without a lease: {occupants}; waited {}; end that server, or \
-         release `{id}` to have another port assigned", Seconds(*waited)
+        "`{id}` has port {port}, but somebody {listens_there} without a lease: {occupants}; waited {}; end that server, \
+         or release `{id}` to have another port assigned", Seconds(*waited)
     )]
     Occupied {
         id: String,
         port: u16,
         occupants: Occupants,
+        /// That, or how it is said of UDP.
+        listens_there: &'static str,
         waited: Duration,
         source: io::Error,
     },
@@ -208,10 +218,16 @@ pub(crate) enum Cause {
     #[error("cannot bind {addr} for `{id}`: {source}; {advice}")]
     Bind {
         id: String,
-        addr: std::net::SocketAddr,
+        addr: SocketAddr,
         source: io::Error,
         advice: &'static str,
     },
+
+    #[error(
+        "cannot hold the port of `{id}` at `{host}`: it is no IP address, and names are not looked up; use an address \
+         of this machine, such as \"127.0.0.1\" or \"::\", or \"localhost\""
+    )]
+    UnknownHost { id: String, host: String },
 
     #[error(
         "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
@@ -225,6 +241,20 @@ pub(crate) enum Cause {
         held: usize,
         taken: usize,
         store: PathBuf,
+    },
+
+    #[cfg(feature = "cli")]
+    #[error("cannot read `{}` to import it: {source}", path.display())]
+    ImportUnread { path: PathBuf, source: io::Error },
+
+    #[cfg(feature = "cli")]
+    #[error(
+        "cannot import `{}` into `{}`, and nothing was changed:{}", path.display(), store.display(), Faults(faults)
+    )]
+    Import {
+        path: PathBuf,
+        store: PathBuf,
+        faults: Vec<Fault>,
     },
 
     #[error("no port from {first} to 65535 is free; ask for a lower first port")]
@@ -248,6 +278,28 @@ pub(crate) enum Cause {
         /// A sentence about the guard.
         state: String,
         advice: &'static str,
+        source: Option<io::Error>,
+    },
+
+    #[error("cannot start `{command}` for `{id}` (port {port}): {source}; {advice}{held}")]
+    Start {
+        command: String,
+        id: String,
+        port: u16,
+        source: io::Error,
+        advice: &'static str,
+        /// Empty, or why the guard does not hold the port again.
+        held: String,
+    },
+
+    #[error("{server} {what}{output}")]
+    Server {
+        /// Command and process id.
+        server: String,
+        /// What it did, and what to do about it.
+        what: String,
+        /// Empty, or the last lines of its output on lines of their own.
+        output: String,
         source: Option<io::Error>,
     },
 }

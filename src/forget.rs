@@ -1,8 +1,14 @@
 //! Forgetting assignments.
 
+use std::time::Duration;
+
 use crate::error::{Cause, Error};
+use crate::files::{Access, LOCKS_CAN_BE_REMOVED};
 use crate::holder::Holder;
-use crate::port_for::PortFor;
+use crate::lease::Lease;
+use crate::port_for::{Assignment, PortFor};
+use crate::ports::PortSet;
+use crate::store::{Store, Transaction};
 use crate::wait::Wait;
 
 /// Forgets the port of `id`, unless somebody holds it.
@@ -16,26 +22,130 @@ pub(crate) fn release(port_for: &PortFor, id: &str) -> Result<Option<u16>, Error
     let Some(port) = change.snapshot().port_of(&key) else {
         return Ok(None);
     };
-    let mut wait = Wait::glance();
-    let lease = loop {
-        if let Some(lease) = store.leases().try_take(port, change.access())? {
-            break lease;
+    let Some(lease) = take_for_a_moment(store, port, change.access())? else {
+        let lease = store.leases().path(port);
+        return Err(Cause::Busy {
+            id: id.to_owned(),
+            port,
+            holder: Holder::read(&lease),
+            waited: Wait::GLANCE,
+            lease,
         }
-        if !wait.pause() {
-            let lease = store.leases().path(port);
-            return Err(Cause::Busy {
-                id: id.to_owned(),
-                port,
-                holder: Holder::read(&lease),
-                waited: wait.elapsed(),
-                lease,
-            }
-            .into());
-        }
+        .into());
     };
     change.remove(&key);
     change.commit()?;
     // Under both locks: whoever waits for the lease notices that its file is gone.
     lease.remove()?;
     Ok(Some(port))
+}
+
+/// Forgets what was not used for that long, in this namespace.
+pub(crate) fn prune(port_for: &PortFor, unused_for: Duration) -> Result<Vec<Assignment>, Error> {
+    forget_unused(port_for, unused_for, |key, _| port_for.id_of(key))
+}
+
+/// Forgets what was not used for that long and has one of the ports, in all namespaces: a checkout that is gone
+/// forgets nothing by itself.
+pub(crate) fn make_room(
+    port_for: &PortFor,
+    unused_for: Duration,
+    ports: &PortSet,
+) -> Result<Vec<Assignment>, Error> {
+    forget_unused(port_for, unused_for, |key, port| {
+        ports.contains(port).then_some(key)
+    })
+}
+
+/// As many leases are held at once: each is an open file, of which a process may have 256 on some systems.
+const BATCH: usize = 64;
+
+/// `name` tells by which name to speak of an assignment; none: leave it.
+fn forget_unused(
+    port_for: &PortFor,
+    unused_for: Duration,
+    name: impl for<'key> Fn(&'key str, u16) -> Option<&'key str>,
+) -> Result<Vec<Assignment>, Error> {
+    let store = port_for.store();
+    if store.access()?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut change = store.begin(port_for.config().timeout)?;
+    let access = change.access();
+    let all: Vec<_> = change.snapshot().iter().map(own).collect();
+    let mut forgotten = Vec::new();
+    for batch in all.chunks(BATCH) {
+        let mut leases = Vec::new();
+        for (key, port) in batch {
+            if let Some(name) = name(key, *port)
+                && let Some(found) = unused(store, name, *port, access, unused_for)?
+                // Whoever took it since we looked uses it.
+                && let Some(lease) = take_for_a_moment(store, *port, access)?
+            {
+                change.remove(key);
+                leases.push(lease);
+                forgotten.push(found);
+            }
+        }
+        change.commit()?;
+        for lease in leases {
+            lease.remove()?;
+        }
+    }
+    remove_strays(store, &change)?;
+    Ok(forgotten)
+}
+
+fn own((key, port): (&str, u16)) -> (String, u16) {
+    (key.to_owned(), port)
+}
+
+/// What is known of an assignment that nobody has used for that long; none if somebody has.
+fn unused(
+    store: &Store,
+    name: &str,
+    port: u16,
+    access: Access,
+    unused_for: Duration,
+) -> Result<Option<Assignment>, Error> {
+    let leases = store.leases();
+    if leases.last_used(port)?.is_none() {
+        // Nothing is known, so the time is counted from now on.
+        leases.note_use(port, access)?;
+    }
+    let found = Assignment::look(leases, access, name, port)?;
+    // A time in the future, of a clock that was set back, is no time ago.
+    let ago = found.last_used().and_then(|last| last.elapsed().ok());
+    let is_unused = found.holder().is_none() && ago.unwrap_or_default() >= unused_for;
+    Ok(is_unused.then_some(found))
+}
+
+/// Removes the lease files of ports that are nobody's: those of guards without an id, and those of processes that were
+/// killed between forgetting an assignment and removing its file.
+fn remove_strays(store: &Store, change: &Transaction<'_>) -> Result<(), Error> {
+    if !LOCKS_CAN_BE_REMOVED {
+        return Ok(());
+    }
+    let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
+    for port in store.leases().ports()? {
+        if !assigned.contains(port)
+            && let Some(lease) = store.leases().try_take(port, change.access())?
+        {
+            lease.remove()?;
+        }
+    }
+    Ok(())
+}
+
+/// The lease of the port, unless somebody holds it for longer than a glance takes.
+fn take_for_a_moment(store: &Store, port: u16, access: Access) -> Result<Option<Lease>, Error> {
+    let mut wait = Wait::glance();
+    loop {
+        if let Some(lease) = store.leases().try_take(port, access)? {
+            return Ok(Some(lease));
+        }
+        if !wait.pause() {
+            return Ok(None);
+        }
+    }
 }

@@ -2,19 +2,31 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::process::Command;
 
 use crate::error::{Cause, Error};
+use crate::hold::{Hold, Refused, SharedHold, State};
 use crate::lease::Lease;
 use crate::occupant::Occupants;
-use crate::socket::{Hold, is_taken};
+use crate::server::{self, Server};
+use crate::wait::Wait;
+
+const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
+
+#[cfg(feature = "cli")]
+mod program;
+
+#[cfg(feature = "cli")]
+pub use program::hand_over;
 
 /// A port that is yours: nobody else on the machine gets it from any store shared with you, and from the moment the
 /// guard exists a listening socket sits on it.
 ///
 /// Give that socket to the server under test with [`take_listener`](Self::take_listener), or let a server that binds
-/// by itself have the port with [`vacate`](Self::vacate). The port stays yours until the guard is dropped, so keep the
-/// guard for as long as the server runs.
+/// by itself have the port with [`vacate`](Self::vacate); a server in a process of its own is started with
+/// [`spawn`](Self::spawn) or [`spawn_activated`](Self::spawn_activated). The port stays yours until the guard is
+/// dropped, so keep the guard for as long as the server runs.
 ///
 /// A held port accepts connections before any server runs: they wait in the socket's backlog. That a client can
 /// connect says nothing yet about the server.
@@ -39,37 +51,17 @@ use crate::socket::{Hold, is_taken};
 pub struct PortGuard {
     id: String,
     addr: SocketAddr,
-    state: State,
-    lease: Lease,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Our socket listens.
-    Held(Hold),
-    /// Our socket was given away.
-    Taken,
-    /// A server may listen; our socket is still bound where the system lets it be.
-    Vacated(Option<Hold>),
-}
-
-impl State {
-    /// For messages: a sentence about the guard.
-    fn describe(&self) -> &'static str {
-        match self {
-            Self::Held(_) => "the guard holds the port",
-            Self::Taken => "its listener was already taken",
-            Self::Vacated(_) => "the guard has vacated the port",
-        }
-    }
+    hold: SharedHold,
+    /// None with a socket that this process was started with: the port is leased to whoever started it.
+    lease: Option<Lease>,
 }
 
 impl PortGuard {
-    pub(crate) fn new(id: String, addr: SocketAddr, hold: Hold, lease: Lease) -> Self {
+    pub(crate) fn new(id: String, hold: Hold, lease: Option<Lease>) -> Self {
         Self {
             id,
-            addr,
-            state: State::Held(hold),
+            addr: hold.addr(),
+            hold: SharedHold::new(hold),
             lease,
         }
     }
@@ -87,7 +79,8 @@ impl PortGuard {
         self.addr.port()
     }
 
-    /// The port and the host that it is held at: 127.0.0.1, unless the request said otherwise.
+    /// The port and the host that it is held at: 127.0.0.1, unless the request said otherwise. Of `localhost`, this is
+    /// the address of the older family.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -103,17 +96,52 @@ impl PortGuard {
     ///
     /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken before, or the port vacated.
     pub fn take_listener(&mut self) -> Result<TcpListener, Error> {
-        match std::mem::replace(&mut self.state, State::Taken) {
-            State::Held(hold) => Ok(hold.into()),
-            state => {
-                self.state = state;
-                let advice = match self.state {
-                    State::Vacated(_) => "call `rearm` first",
-                    _ => "use that one, or `rearm` after closing it",
+        const WANTED: &str = "take the listener";
+        let mut hold = self.hold.lock();
+        match hold.take_listener() {
+            Ok(Some(listener)) => Ok(listener),
+            Ok(None) => {
+                let advice = match hold.state() {
+                    State::Taken => "use that one, or `rearm` after closing it",
+                    _ => "call `rearm` first",
                 };
-                Err(self.wrong_state("take the listener", advice))
+                Err(self.wrong_state(WANTED, hold.state(), advice))
             }
+            Err(error) => Err(self.failed(WANTED, "its other sockets cannot be shut down", error)),
         }
+    }
+
+    /// Hands the UDP socket over that [`Request::udp`](crate::Request::udp) asked for. It has the port's number and is
+    /// in blocking mode.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut dns = ports.request("dns").udp().guard()?;
+    /// let socket = dns.take_udp_socket()?;
+    /// assert_eq!(socket.local_addr()?, dns.addr());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when it was not asked for, was taken before, or the port vacated.
+    pub fn take_udp_socket(&mut self) -> Result<UdpSocket, Error> {
+        const WANTED: &str = "take the UDP socket";
+        let mut hold = self.hold.lock();
+        hold.take_udp_socket().ok_or_else(|| {
+            let (state, advice) = match hold.state() {
+                _ if !hold.has_udp() => (
+                    "the guard holds no UDP port",
+                    "ask for it with `Request::udp`",
+                ),
+                state @ (State::Vacated | State::LetGo) => (state.describe(), "call `rearm` first"),
+                State::Held | State::Taken | State::Given => {
+                    ("its UDP socket was already taken", "use that one")
+                }
+            };
+            self.handoff(WANTED, state.to_owned(), advice, None)
+        })
     }
 
     /// Stops listening, so that a server can bind the port by itself, and tells where: its `--port` or its
@@ -123,6 +151,8 @@ impl PortGuard {
     /// connections are refused until the server listens. The server must set `SO_REUSEADDR` before it binds, as
     /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
     /// port is let go, and only the lease keeps those away who ask this crate.
+    ///
+    /// A UDP port that is held is let go of on every system, for of two bound UDP sockets none can stand back.
     ///
     /// On a guard that has vacated already, it does nothing.
     ///
@@ -137,25 +167,56 @@ impl PortGuard {
     ///
     /// # Errors
     ///
-    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken.
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child.
     pub fn vacate(&mut self) -> Result<SocketAddr, Error> {
         const WANTED: &str = "vacate the port";
-        match std::mem::replace(&mut self.state, State::Vacated(None)) {
-            State::Held(hold) => {
-                let quiesced = hold.quiesce();
-                self.state = State::Vacated(Hold::KEEPS_ITS_PORT.then_some(hold));
-                quiesced.map_err(|error| {
-                    self.handoff_failed(WANTED, "its socket cannot be shut down", error)
-                })?;
-                Ok(self.addr)
+        let mut hold = self.hold.lock();
+        match hold.state() {
+            State::Held => {
+                hold.vacate()
+                    .map_err(|error| self.failed(WANTED, CANNOT_SHUT_DOWN, error))?;
             }
-            State::Vacated(hold) => {
-                self.state = State::Vacated(hold);
-                Ok(self.addr)
+            State::Vacated | State::LetGo => {}
+            state @ State::Taken => {
+                return Err(self.wrong_state(WANTED, state, "close that listener, then `rearm`"));
             }
-            State::Taken => {
-                self.state = State::Taken;
-                Err(self.wrong_state(WANTED, "close that listener, then `rearm`"))
+            state @ State::Given => {
+                return Err(self.wrong_state(WANTED, state, "stop that server, then `rearm`"));
+            }
+        }
+        Ok(self.addr)
+    }
+
+    /// Lets go of the port altogether, for a server that cannot bind it otherwise: one that does not set
+    /// `SO_REUSEADDR`. Tells where, as [`vacate`](Self::vacate) does, after which [`spawn`](Self::spawn) works as ever.
+    ///
+    /// The lease stays. It keeps everybody away who asks this crate for ports, and nobody else: until the server
+    /// listens, any program can take the port. Once such a server has ended, connections that it closed keep the port
+    /// from everybody for a minute or so, [`rearm`](Self::rearm) and the next guard included.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut api = ports.guard("api")?;
+    /// api.release_hold()?;
+    /// // let server = api.spawn(Command::new("stubborn-server").arg(api.port().to_string()))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken or given to a child, or the system cannot
+    /// close the socket.
+    pub fn release_hold(&mut self) -> Result<SocketAddr, Error> {
+        const WANTED: &str = "release the hold";
+        let mut hold = self.hold.lock();
+        match hold.state() {
+            State::Held | State::Vacated | State::LetGo => hold
+                .let_go()
+                .map(|()| self.addr)
+                .map_err(|error| self.failed(WANTED, CANNOT_SHUT_DOWN, error)),
+            state @ (State::Taken | State::Given) => {
+                Err(self.wrong_state(WANTED, state, "there is nothing left to release"))
             }
         }
     }
@@ -178,37 +239,110 @@ impl PortGuard {
     ///
     /// # Errors
     ///
-    /// [`Handoff`](crate::ErrorKind::Handoff) while somebody still listens there: the server, or a listener that was
-    /// taken.
+    /// [`Handoff`](crate::ErrorKind::Handoff) while somebody still has the port: the server, or a listener or UDP
+    /// socket that was taken.
     pub fn rearm(&mut self) -> Result<(), Error> {
-        const WANTED: &str = "hold the port again";
-        let rearmed = match std::mem::replace(&mut self.state, State::Taken) {
-            State::Vacated(Some(hold)) => match hold.listen_again() {
-                Ok(()) => Ok(hold),
-                Err(error) => Err((error, State::Vacated(Some(hold)))),
-            },
-            State::Held(hold) => Ok(hold),
-            state => Hold::listen(self.addr).map_err(|error| (error, state)),
-        };
-        match rearmed {
-            Ok(hold) => {
-                self.state = State::Held(hold);
-                Ok(())
-            }
-            Err((error, state)) => {
-                self.state = state;
-                let state = if is_taken(&error) {
-                    let occupants = Occupants::of(self.port());
-                    format!(
-                        "{}, and somebody listens there: {occupants}",
-                        self.state.describe()
-                    )
-                } else {
-                    self.state.describe().to_owned()
-                };
-                Err(self.handoff(WANTED, state, "stop that server first", Some(error)))
+        // A server that was told to end, or a sibling thread's child that was forked a moment ago, may still be on its
+        // way out with a copy of the socket.
+        let mut wait = Wait::glance();
+        let mut hold = self.hold.lock();
+        loop {
+            match hold.rearm() {
+                Ok(()) => return Ok(()),
+                Err(refused) if refused.is_taken() && wait.pause() => {}
+                Err(refused) => return Err(self.not_rearmed(hold.state(), refused)),
             }
         }
+    }
+
+    fn not_rearmed(&self, state: State, refused: Refused) -> Error {
+        let state = state.describe();
+        let state = if refused.is_taken() {
+            let occupants = Occupants::of(refused.protocol, self.port());
+            format!(
+                "{state}, and {occupants} {}",
+                refused.protocol.listens_there()
+            )
+        } else {
+            format!("{state}, and the system refuses: {}", refused.source)
+        };
+        let advice = "stop that server or close that socket first";
+        self.handoff("hold the port again", state, advice, Some(refused.source))
+    }
+
+    /// Starts a server that binds the port by itself: vacates the port, then runs the command.
+    ///
+    /// The command is told of the port by whoever writes it, in an argument or a variable. On Linux no other program
+    /// can take the port on the way; see [`vacate`](Self::vacate) for what the server must do for it, and
+    /// [`release_hold`](Self::release_hold) for one that does not.
+    ///
+    /// What becomes of the child, its descendants and its output: see [`Server`].
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use std::process::Command;
+    /// use std::time::Duration;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut files = ports.guard("files")?;
+    /// let port = files.port().to_string();
+    /// let mut command = Command::new("python3");
+    /// command.args(["-m", "http.server", "--bind", "127.0.0.1", &port]);
+    /// # if Command::new("python3").arg("--version").output().is_err() { return Ok(()) }
+    ///
+    /// let mut server = files.spawn(&mut command)?;
+    /// server.wait_ready(Duration::from_secs(30))?;
+    /// // ... requests to http://{files.addr()} ...
+    /// server.stop()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Server`](crate::ErrorKind::Server) when the command cannot be started; the guard holds the port then.
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child.
+    pub fn spawn(&mut self, command: &mut Command) -> Result<Server, Error> {
+        self.vacate()?;
+        server::spawn(self, command)
+    }
+
+    /// Starts a server that takes over the listening socket, as under systemd: descriptor 3, with `LISTEN_FDS=1`,
+    /// `LISTEN_FDNAMES` (the id, with `%3A` for `:` and `%25` for `%`) and `LISTEN_PID`. The guard closes its copy.
+    ///
+    /// The port listens without a break: who connected before the server runs is served by it, and once the server has
+    /// ended, connections are refused. That a client can connect says nothing about the server, therefore; wait with
+    /// [`Server::wait_until`]. With the host `localhost` the IPv4 socket is passed; at `::1`, connections are refused.
+    ///
+    /// A name for [`CommandExt::arg0`](std::os::unix::process::CommandExt::arg0) that was given to the command is not
+    /// kept, and a program needs a `#!` line to be run as a script.
+    ///
+    /// # Errors
+    ///
+    /// [`Server`](crate::ErrorKind::Server) when the command cannot be started; the guard holds the port then.
+    /// [`Handoff`](crate::ErrorKind::Handoff) when it does not hold the port, and on Windows, where a child cannot be
+    /// given a socket so: use [`spawn`](Self::spawn) there.
+    pub fn spawn_activated(&mut self, command: &mut Command) -> Result<Server, Error> {
+        const WANTED: &str = "give the listener to a child";
+        if cfg!(not(unix)) {
+            let state = "this system cannot start a child with a socket".to_owned();
+            let advice = "use `spawn`, with a server that binds the port by itself";
+            return Err(self.handoff(WANTED, state, advice, None));
+        }
+        let state = self.hold.lock().state();
+        if state != State::Held {
+            let advice = match state {
+                State::Taken => "close that listener, then `rearm`",
+                _ => "call `rearm` first",
+            };
+            return Err(self.wrong_state(WANTED, state, advice));
+        }
+        server::spawn_activated(self, command)
+    }
+
+    pub(crate) fn hold(&self) -> &SharedHold {
+        &self.hold
     }
 
     /// Gives the port up, and tells of a failure to; a drop does the same silently.
@@ -225,24 +359,21 @@ impl PortGuard {
 
     /// Lets go of the socket, then of the lease: in the other order, the next holder could find the port taken.
     fn end(&mut self) -> Result<(), Error> {
-        if !self.lease.is_ours() {
+        if self.lease.as_ref().is_some_and(|lease| !lease.is_ours()) {
             // A forked child: socket and lease are its parent's. Its copies are closed, no more.
             return Ok(());
         }
-        let closed = match std::mem::replace(&mut self.state, State::Taken) {
-            State::Held(hold) => hold.close().map_err(|error| {
-                self.handoff_failed("release the port", "its socket cannot be shut down", error)
-            }),
-            State::Taken | State::Vacated(_) => Ok(()),
-        };
-        closed.and(self.lease.release())
+        let closed = self.hold.lock().let_go();
+        let closed =
+            closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
+        closed.and(self.lease.as_mut().map_or(Ok(()), Lease::release))
     }
 
-    fn wrong_state(&self, wanted: &'static str, advice: &'static str) -> Error {
-        self.handoff(wanted, self.state.describe().to_owned(), advice, None)
+    fn wrong_state(&self, wanted: &'static str, state: State, advice: &'static str) -> Error {
+        self.handoff(wanted, state.describe().to_owned(), advice, None)
     }
 
-    fn handoff_failed(&self, wanted: &'static str, state: &str, error: io::Error) -> Error {
+    fn failed(&self, wanted: &'static str, state: &str, error: io::Error) -> Error {
         let state = format!("{state}: {error}");
         self.handoff(wanted, state, "drop the guard and ask again", Some(error))
     }
@@ -278,7 +409,7 @@ impl fmt::Debug for PortGuard {
         f.debug_struct("PortGuard")
             .field("id", &self.id)
             .field("addr", &self.addr)
-            .field("state", &self.state.describe())
+            .field("state", &self.hold.lock().state().describe())
             .finish_non_exhaustive()
     }
 }

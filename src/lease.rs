@@ -1,9 +1,12 @@
 //! Leases: live, exclusive use of a port, as a kernel lock on the port's file.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, SystemTime};
 
 use once_cell::sync::{Lazy, OnceCell};
 
@@ -19,6 +22,9 @@ pub(crate) struct Leases {
     /// Set when the folder was first seen, and was fit to be used.
     checked: OnceCell<()>,
 }
+
+/// How exactly uses without a lease are noted: to look whether that was done lately costs a fraction of doing it.
+const PRECISION: Duration = Duration::from_secs(60);
 
 /// Which thread of this process took which lease.
 ///
@@ -67,6 +73,60 @@ impl Leases {
     pub(crate) fn holder(&self, port: u16, access: Access) -> Result<Option<Holder>, Error> {
         self.check_folder()?;
         Lock::holder(&self.path(port), access)
+    }
+
+    /// When the port was last taken, or asked for by its number; none when there is no record of it.
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be looked at.
+    pub(crate) fn last_used(&self, port: u16) -> Result<Option<SystemTime>, Error> {
+        let path = self.path(port);
+        let modified = fs::symlink_metadata(&path).and_then(|found| found.modified());
+        match modified {
+            Ok(modified) => Ok(Some(modified)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(files::failed("look at the lock file", &path, error)),
+        }
+    }
+
+    /// Notes that the port is used now, by somebody who does not take its lease.
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be made or opened, or is not to be trusted.
+    pub(crate) fn note_use(&self, port: u16, access: Access) -> Result<(), Error> {
+        self.check_folder()?;
+        let last = self.last_used(port)?;
+        if last.is_some_and(|last| last.elapsed().is_ok_and(|ago| ago < PRECISION)) {
+            return Ok(());
+        }
+        let path = self.path(port);
+        // Should the file be removed at this very moment, then the assignment is forgotten, and with it its last use.
+        let (file, _) = files::open_lock(&path, access)?;
+        files::touch(&file).map_err(|error| files::failed("note the use in", &path, error))
+    }
+
+    /// The ports that there are files of, whoever they are assigned to by now.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is there and cannot be read.
+    pub(crate) fn ports(&self) -> Result<Vec<u16>, Error> {
+        let failed = |error| files::failed("read the folder", &self.folder, error);
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut ports = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".lock"));
+            // Of other files in the folder we know nothing.
+            ports.extend(number.and_then(|number| number.parse::<u16>().ok()));
+        }
+        Ok(ports)
     }
 
     /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
@@ -127,6 +187,12 @@ impl Lease {
     /// Whether this process took the lease, and not the parent that it was forked from.
     pub(crate) fn is_ours(&self) -> bool {
         self.lock.as_ref().is_some_and(Lock::is_ours)
+    }
+
+    /// The lock, for those who keep it beyond this process's program. Not after a release.
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn lock(&self) -> &Lock {
+        self.lock.as_ref().expect("a lease in use has its lock")
     }
 
     fn forget(&mut self) -> Option<Lock> {

@@ -25,6 +25,11 @@
 #[doc(hidden)]
 pub mod __private;
 mod acquire;
+// What the command needs; not for people either.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+#[path = "cli.rs"]
+pub mod __cli;
 mod config;
 mod error;
 mod files;
@@ -32,8 +37,12 @@ mod files;
 pub mod fixture;
 mod forget;
 mod guard;
+mod hold;
 mod holder;
+mod host;
 mod id;
+#[cfg(feature = "cli")]
+mod import;
 mod lease;
 mod lock;
 mod occupant;
@@ -41,19 +50,24 @@ mod param;
 mod port_for;
 pub mod ports;
 mod request;
+mod server;
 mod socket;
+mod startup;
 mod store;
 mod wait;
 
 pub use error::{Error, ErrorKind};
 pub use guard::PortGuard;
 pub use holder::Holder;
+pub use host::Host;
 pub use param::FromGuard;
 pub use port_for::{Assignment, PortFor};
 #[doc = include_str!("attribute.md")]
 pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use request::{OnBusy, Request};
+pub use server::Server;
+pub use startup::inherited;
 
 /// Makes the port of `id` yours, from the default store: `PortFor::shared()?.guard(id)`.
 ///

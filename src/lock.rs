@@ -141,6 +141,14 @@ impl Lock {
     }
 }
 
+/// A copy of this descriptor keeps the lock when this process becomes another program.
+#[cfg(all(unix, feature = "cli"))]
+impl std::os::fd::AsFd for Lock {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // A drop has nobody to tell, and the close that follows unlocks as well, a little later at worst.

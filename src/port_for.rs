@@ -1,18 +1,21 @@
 //! `PortFor`: one store, and what can be asked of it.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use once_cell::sync::OnceCell;
 
 use crate::acquire;
 use crate::config::{self, Config};
 use crate::error::Error;
-use crate::files;
+use crate::files::{self, Access};
 use crate::forget;
 use crate::guard::PortGuard;
 use crate::holder::Holder;
 use crate::id;
+use crate::lease::Leases;
 use crate::request::Request;
 use crate::store::Store;
 
@@ -44,9 +47,25 @@ pub struct Assignment {
     id: String,
     port: u16,
     holder: Option<Holder>,
+    last_used: Option<SystemTime>,
 }
 
 impl Assignment {
+    /// What is known of the port at this moment.
+    pub(crate) fn look(
+        leases: &Leases,
+        access: Access,
+        id: &str,
+        port: u16,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            id: id.to_owned(),
+            port,
+            holder: leases.holder(port, access)?,
+            last_used: leases.last_used(port)?,
+        })
+    }
+
     /// The id, without the namespace that `PORT_FOR_NAMESPACE` puts before it.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -63,6 +82,22 @@ impl Assignment {
     #[must_use]
     pub fn holder(&self) -> Option<&Holder> {
         self.holder.as_ref()
+    }
+
+    /// When a guard last took the port, or somebody last asked for its number (to the minute); none when there is no
+    /// record of it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// ports.guard("api")?.release()?;
+    /// let last_used = ports.assignments()?[0].last_used().unwrap();
+    /// assert!(last_used.elapsed()?.as_secs() < 60);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn last_used(&self) -> Option<SystemTime> {
+        self.last_used
     }
 }
 
@@ -101,6 +136,10 @@ impl PortFor {
     }
 
     fn with(path: &Path, config: Config) -> Result<Self, Error> {
+        if !config::names_file(path) {
+            let error = io::Error::other("this is not the path of a file");
+            return Err(files::failed("find the store", path, error));
+        }
         // The working directory may change; the store does not.
         let absolute = std::path::absolute(path)
             .map_err(|error| files::failed("find the store", path, error))?;
@@ -200,14 +239,37 @@ impl PortFor {
             .snapshot()?
             .iter()
             .filter_map(|(key, port)| Some((self.id_of(key)?, port)))
-            .map(|(id, port)| {
-                Ok(Assignment {
-                    id: id.to_owned(),
-                    port,
-                    holder: store.leases().holder(port, access)?,
-                })
-            })
+            .map(|(id, port)| Assignment::look(store.leases(), access, id, port))
             .collect()
+    }
+
+    /// Forgets the assignments that were not [used](Assignment::last_used) for that long, and tells which.
+    ///
+    /// One that is held is in use, however long ago it was taken, and stays. One without a record of its last use
+    /// counts as used now. Lease files that nobody needs any more are removed along the way.
+    ///
+    /// With a namespace, only the assignments in it; without one, all.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// ports.forward_port("old", 8000)?;
+    /// let api = ports.guard("api")?;
+    /// assert!(ports.prune(Duration::from_secs(60))?.is_empty());
+    ///
+    /// let forgotten = ports.prune(Duration::ZERO)?;
+    /// assert_eq!(forgotten[0].id(), "old");
+    /// assert_eq!(ports.assignments()?[0].port(), api.port());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](crate::ErrorKind::Store), [`Corrupt`](crate::ErrorKind::Corrupt).
+    pub fn prune(&self, unused_for: Duration) -> Result<Vec<Assignment>, Error> {
+        forget::prune(self, unused_for)
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -224,7 +286,7 @@ impl PortFor {
     }
 
     /// What the id is that the store calls `key`; none if it is of another namespace.
-    fn id_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+    pub(crate) fn id_of<'a>(&self, key: &'a str) -> Option<&'a str> {
         match &self.0.config.namespace {
             Some(namespace) => key.strip_prefix(namespace.as_str())?.strip_prefix('#'),
             None => Some(key),

@@ -5,7 +5,6 @@ use crate::id::MAX_ID;
 use crate::param::{FromGuard, Slot};
 use crate::{Error, PortFor, PortSet};
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -147,7 +146,6 @@ fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> 
             request = request.ports(ports.parse::<PortSet>().expect("the macro has checked it"));
         }
         if let Some(host) = wanted.host {
-            let host: IpAddr = host.parse().expect("the macro has checked it");
             request = request.host(host);
         }
         if let Some(timeout) = wanted.timeout {
@@ -155,6 +153,9 @@ fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> 
         }
         if let Some(on_busy) = wanted.on_busy {
             request = request.on_busy(on_busy);
+        }
+        if wanted.udp {
+            request = request.udp();
         }
         request
     });

@@ -1,11 +1,11 @@
 //! What is asked for: an id and the ways to have its port.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::acquire;
 use crate::error::Error;
 use crate::guard::PortGuard;
+use crate::host::Host;
 use crate::port_for::PortFor;
 use crate::ports::PortSet;
 
@@ -31,7 +31,8 @@ pub struct Request<'a> {
     pub(crate) id: &'a str,
     pub(crate) wish: Wish,
     pub(crate) ports: Option<PortSet>,
-    pub(crate) host: IpAddr,
+    pub(crate) host: Host,
+    pub(crate) udp: bool,
     pub(crate) timeout: Duration,
     pub(crate) on_busy: OnBusy,
 }
@@ -70,7 +71,8 @@ impl<'a> Request<'a> {
             id,
             wish: Wish::Any,
             ports: None,
-            host: Ipv4Addr::LOCALHOST.into(),
+            host: Host::default(),
+            udp: false,
             timeout: port_for.config().timeout,
             on_busy: OnBusy::default(),
         }
@@ -100,9 +102,24 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// The address to hold the port at, instead of 127.0.0.1.
-    pub fn host(mut self, host: IpAddr) -> Self {
-        self.host = host;
+    /// Where to hold the port, instead of 127.0.0.1: an address of this machine, of either family, a wildcard, or
+    /// `localhost`.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let api = ports.request("api").host("localhost").guard()?;
+    /// assert!(std::net::TcpListener::bind(("127.0.0.1", api.port())).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn host(mut self, host: impl Into<Host>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Holds the UDP port of the same number as well; [`PortGuard::take_udp_socket`] hands it over.
+    pub fn udp(mut self) -> Self {
+        self.udp = true;
         self
     }
 
@@ -128,7 +145,7 @@ impl<'a> Request<'a> {
     /// [`Exhausted`](crate::ErrorKind::Exhausted).
     pub fn assign(self) -> Result<u16, Error> {
         let port_for = self.port_for;
-        let ports = acquire::assign(port_for, &[self], port_for.config().timeout)?;
+        let ports = acquire::numbers(port_for, &[self])?;
         Ok(ports[0])
     }
 
@@ -139,7 +156,8 @@ impl<'a> Request<'a> {
     /// Those of [`assign`](Self::assign), and [`Busy`](crate::ErrorKind::Busy) when a live holder did not let go in
     /// time, [`Occupied`](crate::ErrorKind::Occupied) when a stranger listens there,
     /// [`Deadlock`](crate::ErrorKind::Deadlock) when this thread holds the port already, and
-    /// [`Bind`](crate::ErrorKind::Bind) when the system does not allow it.
+    /// [`Bind`](crate::ErrorKind::Bind) when the system does not allow it, or the host is neither an address nor
+    /// `localhost`.
     pub fn guard(self) -> Result<PortGuard, Error> {
         let port_for = self.port_for;
         let [guard] = acquire::guards(port_for, &[self])?;

@@ -3,24 +3,29 @@
 //! First the sockets that guards hold, then the probes that tell whether a port is anybody's.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Socket, Type};
 
 /// Connections that a held port takes before its server asks for them; the system may allow fewer.
 const BACKLOG: i32 = 1024;
 
-/// A socket that keeps a port from everybody else.
+/// A listening socket that keeps a port from everybody else.
 #[derive(Debug)]
-pub(crate) struct Hold(Socket);
+pub(crate) struct Listener {
+    socket: Socket,
+    /// Whether other processes may have it too: then it is theirs to shut down.
+    shared: bool,
+}
 
-impl Hold {
+impl Listener {
     /// Binds `addr` and listens.
     ///
     /// # Errors
     ///
-    /// What the system says; [`is_taken`] tells whether somebody else has the port.
-    pub(crate) fn listen(addr: SocketAddr) -> io::Result<Self> {
+    /// What the system says; [`is_taken`] tells whether somebody else has the port, [`is_absent`] whether the machine
+    /// has no such address.
+    pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         // Without it, connections of the last run that are still closing would keep the port for a minute. On Windows
         // the option means the opposite of what it means elsewhere: to share a port with whoever has it.
@@ -32,55 +37,95 @@ impl Hold {
         // By number, always: a port that the system chose is lost by a shutdown.
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
-        Ok(Self(socket))
+        Ok(Self {
+            socket,
+            shared: false,
+        })
     }
 
-    /// As [`listen`](Self::listen), but not where somebody has a socket that does not listen: a guard that has vacated
-    /// its port.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`listen`](Self::listen).
-    pub(crate) fn listen_alone(addr: SocketAddr) -> io::Result<Self> {
-        if !binds(Type::STREAM, addr)? && !only_lingers(addr)? {
-            return Err(io::ErrorKind::AddrInUse.into());
+    /// A listener that this process was started with.
+    pub(crate) fn inherited(listener: TcpListener) -> Self {
+        Self {
+            socket: listener.into(),
+            shared: true,
         }
-        Self::listen(addr)
     }
-
-    /// Whether [`quiesce`](Self::quiesce) keeps the port; where it does not, only closing stops the listening.
-    pub(crate) const KEEPS_ITS_PORT: bool = cfg!(target_os = "linux");
 
     /// Stops listening without letting go of the port, where the system allows it: on Linux, a socket that was shut
     /// down stays bound. Connections are refused then, a bind without `SO_REUSEADDR` fails, no ephemeral port is taken
-    /// from there, and a server that sets `SO_REUSEADDR`, as servers do, binds and listens.
-    pub(crate) fn quiesce(&self) -> io::Result<()> {
-        if Self::KEEPS_ITS_PORT {
-            self.0.shutdown(Shutdown::Both)?;
+    /// from there, and a server that sets `SO_REUSEADDR`, as servers do, binds and listens. Elsewhere it is closed.
+    pub(crate) fn quiesce(self) -> io::Result<Option<Self>> {
+        if cfg!(target_os = "linux") && !self.shared {
+            shutdown(&self.socket)?;
+            Ok(Some(self))
+        } else {
+            self.close().map(|()| None)
         }
-        Ok(())
     }
 
     /// Listens again after [`quiesce`](Self::quiesce).
     pub(crate) fn listen_again(&self) -> io::Result<()> {
-        self.0.listen(BACKLOG)
+        self.socket.listen(BACKLOG)
     }
 
-    /// Stops listening and closes.
+    /// Stops listening and closes. A drop only closes.
     pub(crate) fn close(self) -> io::Result<()> {
+        if self.shared {
+            return Ok(());
+        }
         // Closing alone is not enough: a child that a sibling thread has just forked keeps the socket, listening,
         // until it executes its program.
-        match self.0.shutdown(Shutdown::Both) {
-            // Not listening, on this system or any more.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            closed => closed,
-        }
+        shutdown(&self.socket)
     }
 }
 
-impl From<Hold> for TcpListener {
-    fn from(hold: Hold) -> Self {
-        hold.0.into()
+fn shutdown(socket: &Socket) -> io::Result<()> {
+    match socket.shutdown(Shutdown::Both) {
+        // Not listening, on this system or any more.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        done => done,
+    }
+}
+
+impl From<Listener> for TcpListener {
+    fn from(listener: Listener) -> Self {
+        listener.socket.into()
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Listener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Binds the UDP port of `addr`. Without `SO_REUSEADDR`: with it, others could share the port.
+///
+/// # Errors
+///
+/// As [`Listener::bind`].
+pub(crate) fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&addr.into())?;
+    Ok(socket.into())
+}
+
+/// The descriptor's listener, if it is one for TCP; else the descriptor.
+#[cfg(unix)]
+pub(crate) fn as_listener(fd: std::os::fd::OwnedFd) -> Result<TcpListener, std::os::fd::OwnedFd> {
+    let socket = Socket::from(fd);
+    let is_bound = (socket.local_addr())
+        .is_ok_and(|addr| addr.as_socket().is_some_and(|addr| addr.port() != 0));
+    let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
+    // Not every system tells of a socket that it listens, but a connection has somebody at its other end.
+    if is_bound && is_stream && socket.peer_addr().is_err() {
+        Ok(socket.into())
+    } else {
+        Err(socket.into())
     }
 }
 
@@ -89,6 +134,11 @@ pub(crate) fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
         // So Windows reports a port that somebody holds exclusively, or that it has excluded.
         || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Whether a bind failed because the machine has no such address, or not even its family.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || is_family_missing(error)
 }
 
 /// Whether `port` is nobody's: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
@@ -122,6 +172,15 @@ pub(crate) fn can_be_bound_at(addr: SocketAddr) -> io::Result<bool> {
     is_free(Type::STREAM, addr)
 }
 
+/// Whether nobody has a TCP socket at `addr`, not even one that does not listen, as a guard that has vacated its port.
+///
+/// # Errors
+///
+/// As [`Listener::bind`].
+pub(crate) fn is_unbound(addr: SocketAddr) -> io::Result<bool> {
+    Ok(binds(Type::STREAM, addr)? || only_lingers(addr)?)
+}
+
 /// Binds at the wildcard, and where that does not say everything, at `addr` too.
 fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
     // On Unix a wildcard bind without SO_REUSEADDR already fails over any socket on any address. A
@@ -139,16 +198,23 @@ fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
 /// Whether all that keeps a bind from a TCP port are connections of a server that is gone: the next server can listen
 /// there at once. Without this, an id asked for in a new store would miss its port for a minute after each use.
 fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
-    if !CONNECTIONS
-        .iter()
-        .any(|table| has_connection(table, addr.port()))
-    {
+    if !cfg!(target_os = "linux") {
         return Ok(false);
     }
-    match Hold::listen(addr) {
-        Ok(hold) => hold.close().map(|()| true),
-        Err(error) if is_taken(&error) => Ok(false),
-        Err(error) => Err(error),
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    match socket.bind(&addr.into()) {
+        // Nobody listens. The tables are asked last: after many short connections they take long to read.
+        Ok(()) => Ok(CONNECTIONS
+            .iter()
+            .any(|table| has_connection(table, addr.port()))),
+        Err(e) => match e.kind() {
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
+            _ => Err(e),
+        },
     }
 }
 

@@ -121,7 +121,12 @@ pub(crate) fn write_note(
     note: &[u8],
 ) -> io::Result<()> {
     fs::write(note_path(path), note)?;
-    lock.set_modified(SystemTime::now())
+    touch(lock)
+}
+
+/// Sets the file's time to now.
+pub(crate) fn touch(file: &File) -> io::Result<()> {
+    file.set_modified(SystemTime::now())
 }
 
 /// What [`write_note`] wrote.

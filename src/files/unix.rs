@@ -7,7 +7,7 @@ use std::os::unix::fs::{
 };
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW};
 use tempfile::NamedTempFile;
 
 /// What a store's folder allows: private use, or use by the members of its group.
@@ -282,6 +282,19 @@ pub(crate) fn write_note(
         lock.set_len(len)?;
     }
     Ok(())
+}
+
+/// Sets the file's time to now, which everyone may who can write to it, and not only its owner.
+pub(crate) fn touch(file: &File) -> io::Result<()> {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let both = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    rustix::fs::futimens(file, &both).map_err(io::Error::from)
 }
 
 /// What [`write_note`] wrote.

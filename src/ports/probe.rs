@@ -32,7 +32,8 @@ pub fn is_used(addr: impl Into<SocketAddr>) -> bool {
     !socket::can_be_bound_at(addr).unwrap_or(false) || accepts(addr)
 }
 
-fn accepts(addr: SocketAddr) -> bool {
+/// Whether somebody takes a connection at `addr`; at a wildcard, over loopback.
+pub(crate) fn accepts(addr: SocketAddr) -> bool {
     let ip = match addr.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),

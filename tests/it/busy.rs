@@ -153,6 +153,22 @@ fn a_server_that_ends_just_after_its_guard_is_not_taken_for_a_stranger() {
 }
 
 #[test]
+fn who_gives_up_at_once_still_waits_for_others_who_write_the_store() {
+    let store = TempStore::new();
+    let start = std::sync::Barrier::new(16);
+    thread::scope(|scope| {
+        for n in 0..16 {
+            let (store, start) = (store.reopened(), &start);
+            scope.spawn(move || {
+                start.wait();
+                let id = format!("new-{n} {}", store.path().display());
+                drop(store.request(&id).on_busy(OnBusy::Fail).guard().unwrap());
+            });
+        }
+    });
+}
+
+#[test]
 fn a_known_id_is_never_moved_by_a_stranger_who_is_named_instead() {
     let store = TempStore::new();
     let port = store.forward_port(&store.api, 0).unwrap();

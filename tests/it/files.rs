@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use port_for::{Error, ErrorKind, PortFor};
+use port_for::{Error, ErrorKind, PortFor, PortSet};
 
-use crate::support::TempStore;
+use crate::support::{ChildTest, TempStore, command, report, told};
 
 const SOMEBODY: u32 = 54_321;
 
@@ -48,6 +51,31 @@ fn a_folder_in_the_place_of_the_store_is_an_error() {
     let store = TempStore::new();
     fs::create_dir(store.path()).unwrap();
     refuses(&store, &["not a regular file"]);
+}
+
+#[test]
+fn a_path_that_names_no_file_cannot_be_opened() {
+    let store = TempStore::new();
+    let folder = store.folder().to_str().unwrap();
+    for path in [
+        "",
+        "/",
+        ".",
+        "..",
+        &format!("{folder}/"),
+        &format!("{folder}/.."),
+    ] {
+        let error = PortFor::open(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Store, "{path}");
+        let message = error.to_string();
+        for part in [
+            &format!("`{path}`"),
+            "not the path of a file",
+            "PORT_FOR_STORE",
+        ] {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
 }
 
 #[test]
@@ -306,6 +334,46 @@ fn a_folder_that_a_group_shares_gives_the_group_its_files() {
             "{name}"
         );
     }
+}
+
+/// Reports whether the port that it is told can be picked.
+#[test]
+#[ignore = "a child of another test"]
+fn child_picks() {
+    let Some((_, port)) = told() else { return };
+    let only = PortSet::from([port.parse().unwrap()]);
+    report(format_args!("{:?}", port_for::ports::pick(&only)));
+}
+
+#[test]
+fn a_port_with_connections_that_this_user_may_not_bind_is_taken_and_no_error() {
+    if !is_root() {
+        eprintln!("skipped: only root can listen where others may not");
+        return;
+    }
+    let server = (600..1024).find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    let server = server.expect("a privileged port is free");
+    let addr = server.local_addr().unwrap();
+    let _connection = (TcpStream::connect(addr).unwrap(), server.accept().unwrap());
+
+    // Where somebody else can run it.
+    let store = TempStore::new();
+    fs::set_permissions(store.folder(), fs::Permissions::from_mode(0o711)).unwrap();
+    let program = store.folder().join("it");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let told = command(
+        "files::child_picks",
+        Path::new("-"),
+        &addr.port().to_string(),
+    );
+    let mut command = Command::new(program);
+    command.args(told.get_args()).current_dir("/").uid(SOMEBODY);
+    for (variable, value) in told.get_envs() {
+        command.env(variable, value.unwrap());
+    }
+    let mut child = ChildTest::run(&mut command);
+    assert_eq!(child.line(), "Ok(None)");
+    child.join();
 }
 
 #[test]

@@ -253,11 +253,17 @@ fn a_guard_can_hold_at_another_address() {
 
     let error = store
         .request("far")
-        .host([192, 0, 2, 1].into())
+        .host(IpAddr::from([192, 0, 2, 1]))
         .guard()
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Bind);
     assert!(error.to_string().contains("192.0.2.1"), "{error}");
+
+    let mapped = store
+        .request("mapped")
+        .host("::ffff:127.0.0.1".parse::<IpAddr>().unwrap());
+    let error = mapped.guard().unwrap_err();
+    assert!(error.to_string().contains("use another host"), "{error}");
 }
 
 #[test]

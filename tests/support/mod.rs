@@ -211,6 +211,13 @@ impl ChildTest {
         assert!(status.success(), "the child failed: {status}");
     }
 
+    /// Waits until the child has ended, however.
+    #[allow(dead_code, reason = "not every test binary lets its children fail")]
+    pub fn ended(mut self) {
+        drop(self.stdin.take());
+        self.child.wait().unwrap();
+    }
+
     /// Kills the child as the out-of-memory killer would, and waits until it is gone.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -52,9 +52,10 @@ impl Report {
 
 type Row = (&'static str, fn(Form) -> Report);
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     ("kills", each_call::killed),
     ("errors", each_call::failed),
+    ("delays", each_call::delayed),
     ("history", history::history),
     ("forks", forks::storm),
     ("surroundings", surroundings::all),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use port_for::{Error, PortFor};
 
@@ -38,7 +39,7 @@ pub struct Call {
 type Between<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Result<String, Error>);
 
 /// Every call that writes, and those that take and give back a port.
-pub const CALLS: [Call; 7] = [
+pub const CALLS: &[Call] = &[
     Call {
         name: "acquire-first-of-group",
         prepared: false,
@@ -106,6 +107,38 @@ pub const CALLS: [Call; 7] = [
         },
     },
     Call {
+        name: "prune",
+        prepared: true,
+        shared: false,
+        adds: &[],
+        removes: &OLD,
+        act: |ports, between| {
+            between(&mut || ports.prune(Duration::ZERO).map(|_| String::new()));
+            Ok(())
+        },
+    },
+    #[cfg(feature = "cli")]
+    Call {
+        name: "import",
+        prepared: true,
+        shared: false,
+        adds: &["new", "new 2"],
+        removes: &[],
+        act: |ports, between| {
+            // Beside the store's folder, in which nothing else may be found.
+            let config = ports
+                .path()
+                .parent()
+                .expect("in a folder")
+                .with_extension("conf");
+            std::fs::write(&config, "[DEFAULT]\nnew = 65491\nnew 2 = 65492\n").unwrap();
+            between(&mut || {
+                port_for::__cli::import(ports, &config).map(|_| "new=65491,new 2=65492".to_owned())
+            });
+            Ok(())
+        },
+    },
+    Call {
         name: "acquire",
         prepared: true,
         shared: false,
@@ -154,6 +187,9 @@ pub fn run(name: &str, store: &Path) -> ExitCode {
     let ports = PortFor::open(store).unwrap();
     let mut code = 0;
     let acted = (call.act)(&ports, &mut |marked| {
+        // Beside the store's folder, for those who wait for it.
+        let begun = store.parent().expect("in a folder").with_extension("begun");
+        std::fs::write(begun, "").unwrap();
         let _ = std::fs::metadata(BEGIN);
         match marked() {
             Ok(said) => {

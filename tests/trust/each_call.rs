@@ -99,6 +99,90 @@ pub fn failed(form: Form) -> Report {
     })
 }
 
+/// Somebody else comes in between any two system calls of an acquisition. Only one of the two has the port, and who has
+/// it has it by the store.
+pub fn delayed(_: Form) -> Report {
+    let call = driver::call("acquire").expect("a call");
+    let points = strace::points(call);
+    let tried: Vec<_> = points
+        .iter()
+        .flat_map(|point| [(point, true), (point, false)])
+        .collect();
+    let next = AtomicUsize::new(0);
+    let came_first = AtomicUsize::new(0);
+    let broken = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        let (tried, next, came_first, broken) = (&tried, &next, &came_first, &broken);
+        for lane in 0..6 {
+            scope.spawn(move || {
+                while let Some(&(point, takes)) = tried.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let place = Place::new(call, lane);
+                    let meanwhile = if takes { taken } else { given_away };
+                    match meanwhile(call, &place, point) {
+                        Ok(true) => drop(came_first.fetch_add(1, Ordering::Relaxed)),
+                        Ok(false) => {}
+                        Err(why) => broken.lock().unwrap().push(format!("at {point}: {why}")),
+                    }
+                }
+            });
+        }
+    });
+    let broken = broken.into_inner().unwrap();
+    let mut report = Report::default();
+    report.figure(format_args!("{} points tried", tried.len()));
+    let came_first = came_first.into_inner();
+    report.figure(format_args!("{came_first} times the other came first"));
+    report.figure(format_args!("{} overlaps", broken.len()));
+    if came_first * 4 < tried.len() {
+        report.broken("hardly ever did anybody come in between: nothing was tried");
+    }
+    for why in broken {
+        report.broken(why);
+    }
+    report
+}
+
+/// Somebody forgets the id and acquires it; what he held the port with he has closed, so only the lease is left.
+fn taken(call: &Call, place: &Place, point: &Point) -> Result<bool, String> {
+    let ports = PortFor::open(place.store()).map_err(|error| error.to_string())?;
+    let (run, other, was_first) = strace::meanwhile(call, place, point, || {
+        // Busy, if he comes too late.
+        let _ = ports.release("a");
+        let request = ports.request("a").ports(place.pool.clone());
+        let mut guard = request.timeout(Duration::ZERO).guard().ok()?;
+        drop(guard.take_listener());
+        Some(guard)
+    });
+    let came_first = other.is_some() && was_first;
+    if came_first && run.status.success() {
+        let port = other.map(|guard| guard.port());
+        return Err(format!("two hold `a`: {port:?} and {}", run.said.trim()));
+    }
+    Ok(came_first)
+}
+
+/// Somebody forgets the id and gives its port to another one.
+fn given_away(call: &Call, place: &Place, point: &Point) -> Result<bool, String> {
+    let ports = PortFor::open(place.store()).map_err(|error| error.to_string())?;
+    let (run, other, was_first) = strace::meanwhile(call, place, point, || {
+        let port = ports.release("a").ok()??;
+        ports.request("other").exact_port(port).assign().ok()
+    });
+    let (Some(port), true) = (other, was_first) else {
+        return Ok(false);
+    };
+    let after = read(&place.store())?;
+    if after.get("other") != Some(&port) {
+        return Err(format!("`other` has port {port}, but: {after:?}"));
+    }
+    match driver::acknowledged(&run.said) {
+        Some(said) if after.get("a") != said.get("a") => {
+            Err(format!("holds {said:?}, but: {after:?}"))
+        }
+        _ => Ok(true),
+    }
+}
+
 type Fault = (Point, String, bool);
 
 fn try_each(faults: impl Fn(&Call) -> Vec<Fault>) -> Report {
@@ -185,12 +269,16 @@ fn judge(
         (Some(0), _) if acknowledged.is_some() => {}
         (Some(0), _) => return Err("ended well without a word".to_owned()),
         (Some(code), _) if code == i32::from(driver::FAILED) => {
-            if fault == "error=EINTR" && INTERRUPTIBLE.contains(&&*point.syscall) {
+            // A local folder opens without waiting for anything.
+            let folder = run.complained.starts_with("cannot read the folder");
+            if fault == "error=EINTR" && INTERRUPTIBLE.contains(&&*point.syscall) && !folder {
                 return Err(format!("not tried again: {}", run.complained.trim()));
             }
         }
         (Some(code), _) if code == i32::from(driver::MUTE) => {}
         (_, Some(9)) if killed => {}
+        // The standard library knows that closing a folder cannot fail, and the kernel that it does not.
+        (Some(101), _) if run.complained.contains("error during closedir") => {}
         _ => {
             let complained: String = run.complained.trim().chars().take(400).collect();
             return Err(format!("{}: {complained}", run.status));

@@ -88,16 +88,16 @@ fn take_turn(ports: &PortFor, journal: &Journal, turn: &str) -> Result<(), port_
     let fleeting = || format!("fleeting-{}", fastrand::usize(..FLEETING));
     let request = |id: &str| ports.request(id).timeout(Duration::from_secs(30)).guard();
     let mut guards = match fastrand::u8(..100) {
-        0..65 => vec![request(&shared())?],
-        65..80 => {
+        0..55 => vec![request(&shared())?],
+        55..67 => {
             let (one, other) = (shared(), shared());
             if one == other {
                 return Ok(());
             }
             Vec::from(ports.guards([&one, &other])?)
         }
-        80..92 => vec![request(&fleeting())?],
-        92..97 => {
+        67..85 => vec![request(&fleeting())?],
+        85..97 => {
             return match ports.release(&fleeting()) {
                 Err(error) if error.kind() != ErrorKind::Busy => Err(error),
                 _ => Ok(()),
@@ -133,6 +133,10 @@ fn use_port(guard: &mut PortGuard) -> Result<(), port_for::Error> {
         }
         2 => thread::sleep(Duration::from_micros(fastrand::u64(..500))),
         _ => {}
+    }
+    if guard.id().starts_with("fleeting") {
+        // Long enough for the others to release its id and have it assigned anew, if they could.
+        thread::sleep(Duration::from_micros(fastrand::u64(..20_000)));
     }
     Ok(())
 }

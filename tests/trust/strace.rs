@@ -2,8 +2,8 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,9 @@ pub struct Place {
 impl Place {
     /// With the store as the call finds it.
     pub fn new(call: &Call, lane: u16) -> Self {
-        let first = 61_100 + 100 * lane;
+        // Two campaigns on one machine have their own as well, mostly.
+        let campaign = u16::try_from(std::process::id() % 6).expect("below 6");
+        let first = 61_100 + 700 * campaign + 100 * lane;
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
             pool: PortSet::from(first..=first + 99),
@@ -169,8 +171,19 @@ fn syscall_of(line: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
+/// The driver under strace, running.
+#[derive(Debug)]
+struct Running<'a> {
+    child: Child,
+    place: &'a Place,
+    name: String,
+}
+
 fn strace(call: &Call, place: &Place, syscalls: &str, fault: Option<&str>) -> Run {
-    const LIMIT: Duration = Duration::from_secs(60);
+    start(call, place, syscalls, fault).finish()
+}
+
+fn start<'a>(call: &Call, place: &'a Place, syscalls: &str, fault: Option<&str>) -> Running<'a> {
     let mut command = Command::new("strace");
     command
         .args(["-f", "-qq", "-s", "64", "-o"])
@@ -184,34 +197,72 @@ fn strace(call: &Call, place: &Place, syscalls: &str, fault: Option<&str>) -> Ru
     for variable in ["STORE", "NAMESPACE"] {
         command.env_remove(format!("PORT_FOR_{variable}"));
     }
-    command.env("PORT_FOR_POOL", place.pool.to_string());
     let output = |name: &str| fs::File::create(place.folder.path().join(name)).unwrap();
-    let mut child = command
-        .env("PORT_FOR_TIMEOUT", "5")
+    let child = command
+        .env("PORT_FOR_POOL", place.pool.to_string())
+        .env("PORT_FOR_TIMEOUT", "1")
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(output("stdout"))
         .stderr(output("stderr"))
         .spawn()
         .unwrap();
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if started.elapsed() > LIMIT {
-            // The driver's own waits end after five seconds: it hangs.
-            child.kill().unwrap();
-            let status = child.wait().unwrap();
-            panic!("{} with {fault:?} never ends ({status})", call.name);
-        }
-        thread::sleep(Duration::from_micros(500));
-    };
-    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    Run {
-        status,
-        said: read(&place.folder.path().join("stdout")),
-        complained: read(&place.folder.path().join("stderr")),
-        hit: false,
+    Running {
+        child,
+        place,
+        name: format!("{} with {fault:?}", call.name),
     }
+}
+
+impl Running<'_> {
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.place.folder.path().join(name)).unwrap_or_default()
+    }
+
+    fn finish(mut self) -> Run {
+        const LIMIT: Duration = Duration::from_secs(60);
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if started.elapsed() > LIMIT {
+                // The driver's own waits end after a second: it hangs.
+                self.child.kill().unwrap();
+                let status = self.child.wait().unwrap();
+                panic!("{} never ends ({status})", self.name);
+            }
+            thread::sleep(Duration::from_micros(500));
+        };
+        Run {
+            status,
+            said: self.read("stdout"),
+            complained: self.read("stderr"),
+            hit: false,
+        }
+    }
+}
+
+/// The call, kept waiting before a system call, and what somebody else does meanwhile: the answer says whether the
+/// call had not ended by the time when that was done.
+pub fn meanwhile<T>(
+    call: &Call,
+    place: &Place,
+    point: &Point,
+    act: impl FnOnce() -> T,
+) -> (Run, T, bool) {
+    const DELAY: Duration = Duration::from_millis(300);
+    let Point { syscall, nth } = point;
+    let delay = DELAY.as_micros();
+    let fault = format!("{syscall}:delay_enter={delay}:when={nth}");
+    let running = start(call, place, syscall, Some(&fault));
+    let begun = place.folder.path().join("store.begun");
+    let started = Instant::now();
+    while !begun.exists() && started.elapsed() < Duration::from_secs(10) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(DELAY / 6);
+    let acted = act();
+    let was_first = running.read("stdout").is_empty();
+    (running.finish(), acted, was_first)
 }

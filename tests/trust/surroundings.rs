@@ -283,7 +283,7 @@ fn no_ipv6_loopback(folder: &Path) {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).expect_err("there is no such address");
     let ports = open(folder);
     works(&ports, "api");
-    let request = ports.request("v6").host(Ipv6Addr::LOCALHOST.into());
+    let request = ports.request("v6").host(Ipv6Addr::LOCALHOST);
     says(
         &request.guard().unwrap_err(),
         ErrorKind::Bind,

@@ -1,0 +1,37 @@
+//! A server in the test's own process: axum on tokio, on the guard's own socket.
+//!
+//! `cargo run --example axum_server`
+
+use std::error::Error;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut guard = port_for::guard("examples/axum_server")?;
+    let listener = guard.take_listener()?;
+    // tokio wants it so.
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+
+    let app = Router::new().route("/", get(|| async { "hello from axum" }));
+    let server = tokio::spawn(async { axum::serve(listener, app).await });
+
+    // No waiting, no retries: the socket has been listening since before the server was there.
+    let mut stream = TcpStream::connect(guard.addr()).await?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    println!(
+        "http://{}: {}",
+        guard.addr(),
+        answer.lines().last().unwrap_or_default()
+    );
+    assert!(answer.ends_with("hello from axum"));
+
+    server.abort();
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What can be asked of the command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ArgGroup, Parser};
+use clap_complete::Shell;
+
+use crate::age;
+
+/// What there is to say beyond the options, for the long help and the manual page: titles and texts. Both wrap lines,
+/// except those that begin with spaces.
+pub(crate) const MORE: [(&str, &str); 5] = [
+    (
+        "Running a command",
+        "\
+The ports are yours alone from before CMD starts until it ends: CMD takes this process's place, with its process id, \
+so signals and the exit status are its own. In ARGS, {port} and {addr} stand for the number and for 127.0.0.1:number of \
+the first NAME, {port:NAME} and {addr:NAME} for those of any. In the environment, PORT is the number of the first NAME, \
+and PORT_<NAME> that of each, in capitals and with _ for all but letters and digits (unless that would begin with \
+PORT_FOR_).
+
+CMD binds the port by itself. On Linux it must set SO_REUSEADDR before, as nearly all servers do, for the port stays \
+reserved until then. With --inherit, CMD gets the listening socket instead, as file descriptor 3 (then 4, ...), with \
+LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as systemd sets them.
+
+The lease is a lock on a file that CMD has open from its start. A program that closes all files that it did not open \
+itself ends it early; children that CMD leaves behind can keep it for longer.",
+    ),
+    (
+        "JSON",
+        "\
+--list prints an array of objects, and --who one object, with the fields
+
+  id         the name, or null
+  port       the number
+  state      \"free\", \"held\" (somebody has the lease) or
+             \"occupied\" (somebody listens without it)
+  holder     null, or who has the lease: pid, test (or null), command, since
+  occupants  who listens: an array of pid, command, user (a number, or null)
+  last_used  null where it is not known (only with --list)
+
+Times are whole seconds since 1970. Fields may be added; these stay.",
+    ),
+    (
+        "Exit status",
+        "  0          done
+  1          it could not
+  2          it was called the wrong way
+  any        with CMD, that of CMD",
+    ),
+    (
+        "Environment",
+        "  PORT_FOR_STORE      the store's file (else one in the user's state folder)
+  PORT_FOR_NAMESPACE  put before every name: ports of its own for a checkout
+  PORT_FOR_TIMEOUT    seconds to wait for a port that somebody holds (else 60)
+  PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
+    ),
+    (
+        "Examples",
+        "  port-for api
+  port-for redis -- redis-server --port {port}
+  port-for web --inherit -- uvicorn --fd 3 app:app
+  port-for api db -- sh -c 'serve --port $PORT_API --db :$PORT_DB'",
+    ),
+];
+
+fn more() -> String {
+    MORE.map(|(title, text)| format!("{title}:\n{text}"))
+        .join("\n\n")
+}
+
+/// A port of its own for every name: the same one each time, and nobody else's
+#[derive(Debug, Parser)]
+#[command(
+    name = "port-for",
+    version,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    after_long_help = more(),
+    override_usage = "port-for [OPTIONS] NAME... [-- CMD [ARGS]...]\n       port-for [OPTIONS] \
+        <--list | --unbind NAME | --prune AGE | --import FILE | --who PORT>",
+    group = ArgGroup::new("mode").required(true),
+    group = ArgGroup::new("wanted"),
+    group = ArgGroup::new("told"),
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(crate) struct Args {
+    /// Print the port of NAME, choosing one if it has none; of several NAMEs, a line each
+    #[arg(value_name = "NAME", groups = ["mode", "wanted"])]
+    pub(crate) names: Vec<String>,
+
+    /// The same as NAME alone
+    #[arg(short, long, value_name = "NAME", groups = ["mode", "wanted"])]
+    pub(crate) bind: Option<String>,
+
+    /// The port that NAME must have: another one that it has already, or another NAME with this one, is an error
+    #[arg(short, long, value_name = "N", requires = "wanted", value_parser = port)]
+    pub(crate) port: Option<u16>,
+
+    /// Forget the port of NAME
+    #[arg(short, long, value_name = "NAME", group = "mode")]
+    pub(crate) unbind: Option<String>,
+
+    /// List all names with their ports and who holds them
+    #[arg(short, long, groups = ["mode", "told"])]
+    pub(crate) list: bool,
+
+    /// Show who holds PORT, and who listens on it
+    #[arg(long, value_name = "PORT", groups = ["mode", "told"], value_parser = port)]
+    pub(crate) who: Option<u16>,
+
+    /// Forget the ports that were not used for AGE (such as 30d; units s, m, h, d, w); if one is held, forget none
+    #[arg(long, value_name = "AGE", group = "mode", value_parser = age::parse)]
+    pub(crate) prune: Option<Duration>,
+
+    /// Take over the ports in FILE, of Python's port-for (/etc/port-for.conf); if one conflicts, take none
+    #[arg(long, value_name = "FILE", group = "mode")]
+    pub(crate) import: Option<PathBuf>,
+
+    /// Hand the listening socket to CMD, as file descriptor 3, instead of letting it bind the port
+    #[arg(long, requires = "command")]
+    pub(crate) inherit: bool,
+
+    /// Print JSON, for programs
+    #[arg(long, requires = "told")]
+    pub(crate) json: bool,
+
+    /// The file that ports are remembered in
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+
+    /// Print completions for SHELL
+    #[arg(long, value_name = "SHELL", group = "mode")]
+    pub(crate) completions: Option<Shell>,
+
+    /// Print the manual page
+    #[arg(long, group = "mode")]
+    pub(crate) man: bool,
+
+    /// Print the version
+    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Become CMD, with the port held for it
+    #[arg(last = true, value_name = "CMD", requires = "wanted")]
+    pub(crate) command: Vec<OsString>,
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    // `parse` alone would take a sign.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(port) if digits && port > 0 => Ok(port),
+        _ => Err(format!("{text:?} is not a number from 1 to 65535")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+}

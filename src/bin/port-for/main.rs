@@ -1,0 +1,178 @@
+//! The command `port-for`.
+//!
+//! What programs want is on stdout: a number, a table, JSON. What people want to know besides is on stderr.
+
+mod age;
+mod args;
+mod list;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use clap_mangen::roff::{Roff, roman};
+use port_for::{__cli as cli, Error, ErrorKind, PortFor};
+
+use crate::args::Args;
+
+/// Why the command ends without having done what it was to do.
+enum Failure {
+    /// It was called the wrong way: status 2.
+    Usage(String),
+    /// It could not: status 1.
+    Could(String),
+    /// Nobody reads its output any more, so nobody misses the rest.
+    Unread,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            // An id twice is the only deadlock that a process can have which asks once.
+            ErrorKind::InvalidId | ErrorKind::Config | ErrorKind::Deadlock => {
+                Self::Usage(error.to_string())
+            }
+            _ => Self::Could(error.to_string()),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match obey(&args) {
+        Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => Args::command()
+            .error(clap::error::ErrorKind::ValueValidation, message)
+            .exit(),
+        Err(Failure::Could(message)) => {
+            note(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(args: &Args) -> Result<(), Failure> {
+    if let Some(shell) = args.completions {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Args::command(), "port-for", &mut script);
+        return print(&script);
+    }
+    if args.man {
+        let page = manual().map_err(|error| Failure::Could(error.to_string()))?;
+        return print(&page);
+    }
+    let port_for = match &args.store {
+        Some(path) => PortFor::open(path)?,
+        None => PortFor::shared()?.clone(),
+    };
+    if args.list {
+        list::list(&port_for, args.json)
+    } else if let Some(port) = args.who {
+        list::who(&port_for, port, args.json)
+    } else if let Some(id) = &args.unbind {
+        match port_for.release(id)? {
+            Some(port) => note(&format!("`{id}` had port {port}, and is forgotten")),
+            None => note(&format!("`{id}` has no port: nothing to forget")),
+        }
+        Ok(())
+    } else if let Some(age) = args.prune {
+        prune(&port_for, age)
+    } else if let Some(file) = &args.import {
+        let done = cli::import(&port_for, file)?;
+        for entry in &done.new {
+            note(&format!("`{}` has port {} now", entry.id, entry.port));
+        }
+        let (new, known) = (done.new.len(), done.known.len());
+        note(&format!(
+            "imported {new}; {known} were the same here already"
+        ));
+        Ok(())
+    } else {
+        let names: Vec<_> = args.bind.iter().chain(&args.names).cloned().collect();
+        if args.port.is_some() && names.len() > 1 {
+            let message = "`--port` is for one name, and several are given".to_owned();
+            return Err(Failure::Usage(message));
+        }
+        match &*args.command {
+            [] => {
+                let mut lines = String::new();
+                for port in cli::numbers(&port_for, &names, args.port)? {
+                    lines += &port.to_string();
+                    lines.push('\n');
+                }
+                print(lines.as_bytes())
+            }
+            [program, words @ ..] => run::run(&port_for, &names, args, program, words),
+        }
+    }
+}
+
+fn manual() -> io::Result<Vec<u8>> {
+    let manual = clap_mangen::Man::new(Args::command());
+    let mut page = Vec::new();
+    manual.render_title(&mut page)?;
+    manual.render_name_section(&mut page)?;
+    manual.render_synopsis_section(&mut page)?;
+    manual.render_options_section(&mut page)?;
+    for (title, text) in args::MORE {
+        let mut section = Roff::new();
+        section.control("SH", [&*title.to_uppercase()]);
+        section.text([roman(text)]);
+        section.to_writer(&mut page)?;
+    }
+    Ok(page)
+}
+
+/// All or nothing: what is held cannot be forgotten, and whoever asked for it should know before the rest is gone.
+fn prune(port_for: &PortFor, age: std::time::Duration) -> Result<(), Failure> {
+    let is_old = |last: std::time::SystemTime| last.elapsed().is_ok_and(|ago| ago >= age);
+    let held: Vec<_> = port_for
+        .assignments()?
+        .into_iter()
+        .filter(|found| found.last_used().is_some_and(is_old))
+        .filter_map(|found| {
+            let holder = found.holder()?;
+            Some(format!(
+                "\n  `{}` (port {}) by {holder}",
+                found.id(),
+                found.port()
+            ))
+        })
+        .collect();
+    if !held.is_empty() {
+        return Err(Failure::Could(format!(
+            "forgot nothing, for these were taken that long ago and are held; end their processes, or choose a longer \
+             time:{}",
+            held.concat()
+        )));
+    }
+    let forgotten = port_for.prune(age)?;
+    for was in &forgotten {
+        let last = was.last_used().map(age::ago).unwrap_or_default();
+        note(&format!(
+            "`{}` had port {}, last used {last}, and is forgotten",
+            was.id(),
+            was.port()
+        ));
+    }
+    if forgotten.is_empty() {
+        note("nothing was unused for that long");
+    }
+    Ok(())
+}
+
+/// For people, so not on stdout.
+fn note(message: &str) {
+    // Whoever has closed stderr does not want to know.
+    let _ = writeln!(io::stderr(), "port-for: {message}");
+}
+
+fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Unread),
+        Err(error) => Err(Failure::Could(format!("cannot write the output: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}

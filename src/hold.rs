@@ -1,0 +1,338 @@
+//! The sockets that a guard keeps on its port, and the states that they go through.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::occupant::Protocol;
+use crate::socket::{self, Listener};
+
+/// What became of the listening socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Ours listens.
+    Held,
+    /// It was given to this process.
+    Taken,
+    /// It was given to a child.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no child can be given one"))]
+    Given,
+    /// A server may bind the port; our socket is still bound where the system lets it be.
+    Vacated,
+    /// A server may bind the port, and nothing of ours is there.
+    LetGo,
+}
+
+impl State {
+    /// For messages: a sentence about the guard.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Held => "the guard holds the port",
+            Self::Taken => "its listener was already taken",
+            Self::Given => "its listener was given to a child process",
+            Self::Vacated => "the guard has vacated the port",
+            Self::LetGo => "the guard has let go of the port",
+        }
+    }
+}
+
+/// A socket that the system refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) addr: SocketAddr,
+    pub(crate) protocol: Protocol,
+    pub(crate) source: io::Error,
+}
+
+impl Refused {
+    /// Whether somebody else has the port.
+    pub(crate) fn is_taken(&self) -> bool {
+        socket::is_taken(&self.source)
+    }
+}
+
+/// What holds the port: at one address, or at several if the host stands for several.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    state: State,
+    /// The first is the one that is handed over.
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    addr: SocketAddr,
+    tcp: Option<Listener>,
+    udp: Udp,
+}
+
+#[derive(Debug)]
+enum Udp {
+    NotAsked,
+    Held(UdpSocket),
+    Gone,
+}
+
+impl Place {
+    fn bind(addr: SocketAddr, udp: bool) -> Result<Self, Refused> {
+        Ok(Self {
+            addr,
+            tcp: Some(Self::listen(addr)?),
+            udp: if udp {
+                Udp::Held(Self::bind_udp(addr)?)
+            } else {
+                Udp::NotAsked
+            },
+        })
+    }
+
+    fn listen(addr: SocketAddr) -> Result<Listener, Refused> {
+        Listener::bind(addr).map_err(|source| Refused {
+            addr,
+            protocol: Protocol::Tcp,
+            source,
+        })
+    }
+
+    fn bind_udp(addr: SocketAddr) -> Result<UdpSocket, Refused> {
+        socket::bind_udp(addr).map_err(|source| Refused {
+            addr,
+            protocol: Protocol::Udp,
+            source,
+        })
+    }
+
+    fn quiesce(&mut self) -> io::Result<()> {
+        if let Some(listener) = self.tcp.take() {
+            self.tcp = listener.quiesce()?;
+        }
+        Ok(())
+    }
+
+    fn let_go_of_udp(&mut self) {
+        if let Udp::Held(_) = self.udp {
+            self.udp = Udp::Gone;
+        }
+    }
+
+    /// Both protocols again.
+    fn rearm(&mut self) -> Result<(), Refused> {
+        match &self.tcp {
+            Some(listener) => listener.listen_again().map_err(|source| Refused {
+                addr: self.addr,
+                protocol: Protocol::Tcp,
+                source,
+            })?,
+            None => self.tcp = Some(Self::listen(self.addr)?),
+        }
+        if let Udp::Gone = self.udp {
+            self.udp = Udp::Held(Self::bind_udp(self.addr)?);
+        }
+        Ok(())
+    }
+}
+
+impl Hold {
+    /// As [`bind`](Self::bind), but not where somebody has a socket that does not listen.
+    pub(crate) fn bind_alone(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
+        for &addr in addrs {
+            let source = match socket::is_unbound(addr) {
+                Ok(true) => continue,
+                Ok(false) => io::ErrorKind::AddrInUse.into(),
+                Err(error) if socket::is_absent(&error) => continue,
+                Err(error) => error,
+            };
+            return Err(Refused {
+                addr,
+                protocol: Protocol::Tcp,
+                source,
+            });
+        }
+        Self::bind(addrs, udp)
+    }
+
+    /// Holds the port at every one of the addresses; those after the first only where the machine has them.
+    pub(crate) fn bind(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
+        let mut places = Vec::with_capacity(addrs.len());
+        for &addr in addrs {
+            match Place::bind(addr, udp) {
+                Ok(place) => places.push(place),
+                Err(refused) if !places.is_empty() && socket::is_absent(&refused.source) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        let state = State::Held;
+        Ok(Self { state, places })
+    }
+
+    /// Holds the port by a socket that this process was started with.
+    pub(crate) fn inherited(listener: TcpListener, udp: bool) -> Result<Self, Refused> {
+        let addr = listener.local_addr().map_err(|source| Refused {
+            addr: SocketAddr::from(([0, 0, 0, 0], 0)),
+            protocol: Protocol::Tcp,
+            source,
+        })?;
+        let place = Place {
+            addr,
+            tcp: Some(Listener::inherited(listener)),
+            udp: if udp {
+                Udp::Held(Place::bind_udp(addr)?)
+            } else {
+                Udp::NotAsked
+            },
+        };
+        Ok(Self {
+            state: State::Held,
+            places: vec![place],
+        })
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Where clients connect.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.places[0].addr
+    }
+
+    /// The listening socket, which is held; what else was held keeps the port, and refuses connections.
+    pub(crate) fn take_listener(&mut self) -> io::Result<Option<TcpListener>> {
+        if self.state != State::Held {
+            return Ok(None);
+        }
+        self.quiesce_others()?;
+        self.state = State::Taken;
+        Ok(self.places[0].tcp.take().map(TcpListener::from))
+    }
+
+    /// The UDP socket, if it was asked for and is held.
+    pub(crate) fn take_udp_socket(&mut self) -> Option<UdpSocket> {
+        let udp = &mut self.places[0].udp;
+        match std::mem::replace(udp, Udp::Gone) {
+            Udp::Held(socket) => Some(socket),
+            Udp::NotAsked => {
+                *udp = Udp::NotAsked;
+                None
+            }
+            Udp::Gone => None,
+        }
+    }
+
+    pub(crate) fn has_udp(&self) -> bool {
+        !matches!(self.places[0].udp, Udp::NotAsked)
+    }
+
+    /// Stops listening. UDP has no such thing as a bound socket that gets nothing: it is closed.
+    pub(crate) fn vacate(&mut self) -> io::Result<()> {
+        self.state = State::Vacated;
+        self.places.iter_mut().for_each(Place::let_go_of_udp);
+        self.places.iter_mut().try_for_each(Place::quiesce)
+    }
+
+    /// Closes everything.
+    pub(crate) fn let_go(&mut self) -> io::Result<()> {
+        self.state = State::LetGo;
+        let mut closed = Ok(());
+        for place in &mut self.places {
+            place.let_go_of_udp();
+            if let Some(listener) = place.tcp.take() {
+                closed = closed.and(listener.close());
+            }
+        }
+        closed
+    }
+
+    /// Listens again, everywhere or nowhere.
+    pub(crate) fn rearm(&mut self) -> Result<(), Refused> {
+        if self.state == State::Held {
+            return Ok(());
+        }
+        for nth in 0..self.places.len() {
+            if let Err(refused) = self.places[nth].rearm() {
+                for place in &mut self.places[..=nth] {
+                    place.let_go_of_udp();
+                    // The refusal is the news; what cannot be shut down either is closed.
+                    let _ = place.quiesce();
+                }
+                return Err(refused);
+            }
+        }
+        self.state = State::Held;
+        Ok(())
+    }
+
+    /// The listening socket, to give a child a copy of it.
+    #[cfg(unix)]
+    pub(crate) fn listener(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        let listener = self.places[0].tcp.as_ref();
+        listener
+            .filter(|_| self.state == State::Held)
+            .map(AsFd::as_fd)
+    }
+
+    /// All TCP sockets that are on the port, listening or shut down.
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        let sockets = self.places.iter().filter_map(|place| place.tcp.as_ref());
+        sockets.map(AsFd::as_fd)
+    }
+
+    /// Closes our copy of a socket that a child has by now. Shutting it down would be the child's end, and to keep it
+    /// would let a dead child's port accept connections.
+    #[cfg(unix)]
+    pub(crate) fn give(&mut self) -> io::Result<()> {
+        self.state = State::Given;
+        drop(self.places[0].tcp.take());
+        self.quiesce_others()
+    }
+
+    fn quiesce_others(&mut self) -> io::Result<()> {
+        self.places[1..].iter_mut().try_for_each(Place::quiesce)
+    }
+}
+
+/// A hold that its guard and the server on its port both know: when the server fails to start, the port is held again.
+#[derive(Debug)]
+pub(crate) struct SharedHold(Arc<Mutex<Hold>>);
+
+impl SharedHold {
+    pub(crate) fn new(hold: Hold) -> Self {
+        Self(Arc::new(Mutex::new(hold)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Hold> {
+        // A panic between two steps leaves sockets that are less held than the state says, and calls that fail.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the server, which must not keep the port from others once the guard is gone.
+    pub(crate) fn for_server(&self) -> HoldOfServer {
+        HoldOfServer(Arc::downgrade(&self.0))
+    }
+}
+
+/// What a server knows of its guard's hold.
+#[derive(Debug)]
+pub(crate) struct HoldOfServer(Weak<Mutex<Hold>>);
+
+impl HoldOfServer {
+    /// Holds the port again; false when that did not go, or the guard is gone.
+    pub(crate) fn rearm(&self) -> bool {
+        self.0.upgrade().is_some_and(|hold| {
+            let mut hold = hold.lock().unwrap_or_else(PoisonError::into_inner);
+            hold.rearm().is_ok()
+        })
+    }
+
+    /// Whether a server that binds by itself must share the port with a socket of ours.
+    pub(crate) fn is_bound(&self) -> bool {
+        cfg!(target_os = "linux")
+            && self.0.upgrade().is_some_and(|hold| {
+                let hold = hold.lock().unwrap_or_else(PoisonError::into_inner);
+                hold.state == State::Vacated
+            })
+    }
+}

@@ -1,0 +1,141 @@
+//! Taking over the file of Python's `port-for`.
+
+use std::fs;
+
+use rstest::rstest;
+
+use crate::{Store, has, stderr};
+
+/// The command's arguments for a file with that text.
+#[track_caller]
+fn import(store: &Store, text: impl AsRef<[u8]>) -> assert_cmd::assert::Assert {
+    let file = store.folder.path().join("port-for.conf");
+    fs::write(&file, text).unwrap();
+    store.run(&["--import", file.to_str().unwrap()])
+}
+
+/// As Python writes it.
+const PYTHONS: &str = "[DEFAULT]\nfoo = 37987\nexample.com/apache = 35456\n\n";
+
+#[test]
+fn all_ports_are_taken_over() {
+    let store = Store::new();
+    let done = import(&store, PYTHONS).success().stdout("");
+    has(&stderr(&done), &["`foo` has port 37987", "imported 2"]);
+    assert_eq!(store.port(&["foo"]), 37987);
+    assert_eq!(store.port(&["example.com/apache"]), 35456);
+}
+
+#[test]
+fn what_is_here_already_the_same_way_is_fine() {
+    let store = Store::new();
+    import(&store, PYTHONS).success();
+    store.port(&["import/more"]);
+    let before = store.text();
+    let done = import(&store, PYTHONS).success().stdout("");
+    has(&stderr(&done), &["imported 0", "2 were the same"]);
+    assert_eq!(store.text(), before);
+}
+
+#[test]
+fn what_is_imported_was_used_now() {
+    let store = Store::new();
+    import(&store, PYTHONS).success();
+    store.run(&["--prune", "1d"]).success();
+    assert_eq!(store.assignments().len(), 2);
+    store.age(37987, 2 * crate::DAY);
+    store.run(&["--prune", "1d"]).success();
+    assert_eq!(store.assignments().len(), 1);
+}
+
+/// Python reads these as well.
+#[rstest]
+#[case::nothing("", &[])]
+#[case::only_a_section("[DEFAULT]\n", &[])]
+#[case::comments("# here\n[DEFAULT]\n; there\n  # and there\nfoo = 80\n", &[("foo", 80)])]
+#[case::colon("[DEFAULT]\nfoo: 80\n", &[("foo", 80)])]
+#[case::without_spaces("[DEFAULT]\nfoo=80", &[("foo", 80)])]
+#[case::capitals("[DEFAULT]\nFoo = 80\n", &[("foo", 80)])]
+#[case::windows("\u{feff}[DEFAULT]\r\nfoo = 80\r\n", &[("foo", 80)])]
+#[case::spaces_in_a_name("[DEFAULT]\nmy app = 80\n", &[("my app", 80)])]
+#[case::all_indented("[DEFAULT]\n  foo = 80\n  bar = 81\n", &[("bar", 81), ("foo", 80)])]
+#[case::zeros("[DEFAULT]\nfoo = 0080\n", &[("foo", 80)])]
+fn what_python_reads_is_read(#[case] text: &str, #[case] ports: &[(&str, u16)]) {
+    let store = Store::new();
+    import(&store, text).success().stdout("");
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|&(id, port)| (id.to_owned(), port))
+        .collect();
+    assert_eq!(store.assignments(), ports);
+}
+
+/// Each with its line; the good ones around it are not taken over.
+#[rstest]
+#[case::no_assignment("[DEFAULT]\ngood = 1\nfoo\n", &["line 3", "\"foo\"", "name = port"])]
+#[case::no_number("[DEFAULT]\nfoo = x\ngood = 1\n", &["line 2", "\"x\"", "1 to 65535"])]
+#[case::zero("[DEFAULT]\nfoo = 0\n", &["line 2", "\"0\""])]
+#[case::too_high("[DEFAULT]\nfoo = 65536\n", &["line 2", "\"65536\""])]
+#[case::signed("[DEFAULT]\nfoo = +80\n", &["line 2", "\"+80\""])]
+#[case::nothing("[DEFAULT]\nfoo =\n", &["line 2", "\"\""])]
+#[case::inline_comment("[DEFAULT]\nfoo = 80 ; web\n", &["line 2", "80 ; web"])]
+#[case::no_name("[DEFAULT]\n= 80\n", &["line 2", "empty"])]
+#[case::bad_name("[DEFAULT]\n-x = 80\n", &["line 2", "\"-x\"", "`-`"])]
+#[case::no_section("foo = 80\ngood = 1\n", &["line 1", "[DEFAULT]"])]
+#[case::other_section("[DEFAULT]\ngood = 1\n[web]\n", &["line 3", "\"[web]\""])]
+#[case::continued("[DEFAULT]\nfoo = 80\n  81\n", &["line 3", "\"81\"", "indented"])]
+#[case::a_port_twice("[DEFAULT]\nfoo = 80\nbar = 80\n", &["line 3", "port 80", "line 2"])]
+#[case::a_name_twice("[DEFAULT]\nfoo = 80\nfoo = 81\n", &["line 3", "`foo`", "line 2"])]
+fn a_bad_line_is_named_and_nothing_is_done(#[case] text: &str, #[case] said: &[&str]) {
+    let store = Store::new();
+    let done = import(&store, text).code(1).stdout("");
+    has(&stderr(&done), &["port-for.conf", "nothing was changed"]);
+    has(&stderr(&done), said);
+    assert_eq!(store.text(), None);
+}
+
+#[test]
+fn all_that_is_wrong_is_listed_at_once() {
+    let store = Store::new();
+    store.port(&["foo", "-p", "4801"]);
+    store.port(&["import/mine", "-p", "4802"]);
+    let before = store.text();
+    let text = "[DEFAULT]\nfoo = 4800\nnew = 4803\nbar = 4802\nbad\nbaz = 99999\n";
+    let done = import(&store, text).code(1).stdout("");
+    let said = stderr(&done);
+    let lines: Vec<_> = said.lines().skip(1).collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    has(lines[0], &["line 2", "`foo`", "4800", "4801"]);
+    has(lines[1], &["line 4", "`bar`", "4802", "`import/mine`"]);
+    has(lines[2], &["line 5", "\"bad\""]);
+    has(lines[3], &["line 6", "\"99999\""]);
+    assert_eq!(store.text(), before);
+}
+
+#[test]
+fn conflicts_alone_are_listed_and_nothing_is_done() {
+    let store = Store::new();
+    store.port(&["import/owner", "-p", "37987"]);
+    let before = store.text();
+    let done = import(&store, PYTHONS).code(1).stdout("");
+    has(
+        &stderr(&done),
+        &["line 2", "`foo`", "`import/owner`", "37987"],
+    );
+    assert_eq!(store.text(), before);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let store = Store::new();
+    let done = store
+        .run(&["--import", "nowhere/port-for.conf"])
+        .code(1)
+        .stdout("");
+    has(&stderr(&done), &["nowhere/port-for.conf"]);
+    has(
+        &stderr(&import(&store, b"\xff").code(1)),
+        &["port-for.conf", "UTF-8"],
+    );
+    assert_eq!(store.text(), None);
+}

@@ -1,0 +1,180 @@
+//! What Python's command does, and what its tests say about the store.
+
+use rstest::rstest;
+
+use crate::{Store, has, stderr, stdout};
+
+#[test]
+fn a_name_has_a_port_that_stays() {
+    let store = Store::new();
+    let port = store.port(&["names/stays"]);
+    assert!(port > 1024);
+    assert_eq!(store.port(&["names/stays"]), port);
+    assert_eq!(store.assignments(), [("names/stays".to_owned(), port)]);
+}
+
+#[test]
+fn all_ways_to_ask_are_one() {
+    let store = Store::new();
+    let port = store.port(&["names/same"]);
+    assert_eq!(store.port(&["--bind", "names/same"]), port);
+    assert_eq!(store.port(&["-b", "names/same"]), port);
+    assert_eq!(
+        store.port(&["-b", "names/same", "--port", &port.to_string()]),
+        port
+    );
+}
+
+#[test]
+fn two_names_have_two_ports() {
+    let store = Store::new();
+    assert_ne!(store.port(&["names/one"]), store.port(&["names/two"]));
+}
+
+#[test]
+fn several_names_are_a_line_each_in_the_order_asked_for() {
+    let store = Store::new();
+    let (b, a) = (store.port(&["names/b"]), store.port(&["names/a"]));
+    let c = stdout(&store.run(&["names/b", "names/c", "names/a"]).success());
+    let lines: Vec<u16> = c.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!((lines[0], lines[2]), (b, a));
+    assert_eq!(lines[1], store.port(&["names/c"]));
+}
+
+#[test]
+fn an_exact_port_is_recorded_though_it_is_well_known() {
+    let store = Store::new();
+    assert_eq!(store.port(&["names/exact", "--port", "80"]), 80);
+    assert_eq!(store.port(&["names/exact"]), 80);
+    assert_eq!(store.port(&["names/exact", "-p", "80"]), 80);
+}
+
+#[test]
+fn a_name_with_a_port_is_refused_another_one() {
+    let store = Store::new();
+    store.port(&["names/has", "-p", "80"]);
+    let before = store.text();
+    let done = store.run(&["names/has", "-p", "81"]).code(1).stdout("");
+    has(&stderr(&done), &["names/has", "81", "80"]);
+    assert_eq!(store.text(), before);
+}
+
+#[test]
+fn a_port_that_a_name_has_is_refused_to_another_one() {
+    let store = Store::new();
+    store.port(&["names/owner", "-p", "80"]);
+    let before = store.text();
+    let done = store
+        .run(&["-b", "names/other", "-p", "80"])
+        .code(1)
+        .stdout("");
+    has(&stderr(&done), &["names/owner", "names/other", "80"]);
+    assert_eq!(store.text(), before);
+}
+
+#[rstest]
+#[case("--unbind")]
+#[case("-u")]
+fn a_name_can_be_forgotten(#[case] unbind: &str) {
+    let store = Store::new();
+    store.port(&["names/gone", "-p", "4711"]);
+    store.port(&["names/stays", "-p", "4712"]);
+    let done = store.run(&[unbind, "names/gone"]).success().stdout("");
+    has(&stderr(&done), &["names/gone", "4711"]);
+    assert_eq!(store.assignments(), [("names/stays".to_owned(), 4712)]);
+    // And its port is anybody's again.
+    assert_eq!(store.port(&["names/next", "-p", "4711"]), 4711);
+}
+
+#[rstest]
+#[case("--version")]
+#[case("-v")]
+#[case("-V")]
+fn the_version_is_told(#[case] flag: &str) {
+    let version = concat!("port-for ", env!("CARGO_PKG_VERSION"), "\n");
+    Store::new()
+        .run(&[flag])
+        .success()
+        .stdout(version)
+        .stderr("");
+}
+
+#[test]
+fn the_store_can_be_said_on_the_command_line() {
+    let (store, other) = (Store::new(), Store::new());
+    let path = other.path();
+    store.port(&[
+        "--store",
+        path.to_str().unwrap(),
+        "names/there",
+        "-p",
+        "4713",
+    ]);
+    assert_eq!(store.text(), None);
+    assert_eq!(other.assignments(), [("names/there".to_owned(), 4713)]);
+}
+
+#[test]
+fn the_pool_and_the_namespace_are_heeded() {
+    let store = Store::new();
+    let mut command = store.with(&["names/in"]);
+    command
+        .env("PORT_FOR_POOL", "24100-24199")
+        .env("PORT_FOR_NAMESPACE", "checkout");
+    let port: u16 = stdout(&command.assert().success())
+        .trim_end()
+        .parse()
+        .unwrap();
+    assert!((24100..=24199).contains(&port));
+    assert_eq!(
+        store.assignments(),
+        [("checkout#names/in".to_owned(), port)]
+    );
+}
+
+#[test]
+fn processes_that_ask_at_once_for_a_new_name_agree() {
+    let store = Store::new();
+    let all: Vec<_> = (0..8).map(|_| store.start(&["names/new"])).collect();
+    let told: Vec<_> = all
+        .into_iter()
+        .map(|mut running| {
+            let out = running.0.stdout.take().unwrap();
+            assert!(running.0.wait().unwrap().success());
+            std::io::read_to_string(out).unwrap()
+        })
+        .collect();
+    assert!(told.iter().all(|port| *port == told[0]), "{told:?}");
+}
+
+#[rstest]
+#[case("bash", "default port-for")]
+#[case("zsh", "#compdef port-for")]
+#[case("fish", "complete -c port-for")]
+fn completions_are_printed(#[case] shell: &str, #[case] part: &str) {
+    let done = Store::new()
+        .run(&["--completions", shell])
+        .success()
+        .stderr("");
+    has(&stdout(&done), &[part, "unbind"]);
+}
+
+#[test]
+fn the_manual_page_is_printed_and_tells_what_the_help_tells() {
+    let done = Store::new().run(&["--man"]).success().stderr("");
+    has(
+        &stdout(&done),
+        &[
+            ".TH port-for 1",
+            ".SH ENVIRONMENT",
+            "prune",
+            "LISTEN_FDNAMES",
+            "PORT_FOR_STORE",
+        ],
+    );
+    let help = Store::new().run(&["--help"]).success().stderr("");
+    has(
+        &stdout(&help),
+        &["--unbind", "LISTEN_FDNAMES", "PORT_FOR_STORE", "last_used"],
+    );
+}

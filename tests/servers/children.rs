@@ -1,0 +1,95 @@
+//! This program, run again as a server of one kind or another. Each is an ignored test, for a parent to start.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{TempStore, command, told, wait_for_parent};
+
+/// What [`hello`] says to whoever connects.
+pub fn greeting(addr: SocketAddr) -> String {
+    let mut heard = String::new();
+    let mut stream = TcpStream::connect(addr).unwrap();
+    std::io::Read::read_to_string(&mut stream, &mut heard).unwrap();
+    heard
+}
+
+/// The command that runs this program as the server `name`, at an address.
+pub fn server(store: &TempStore, name: &str, addr: SocketAddr) -> Command {
+    command(
+        &format!("children::{name}"),
+        store.path(),
+        &addr.to_string(),
+    )
+}
+
+fn addr() -> Option<SocketAddr> {
+    Some(told()?.1.parse().unwrap())
+}
+
+fn greet(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        // A client that only looked whether we are here has gone by now.
+        let _ = stream.unwrap().write_all(b"hello");
+    }
+}
+
+#[test]
+#[ignore = "a server for other tests"]
+fn hello() {
+    if let Some(addr) = addr() {
+        greet(&TcpListener::bind(addr).unwrap());
+    }
+}
+
+#[test]
+#[ignore = "a server for other tests"]
+fn hello_without_reuse() {
+    let Some(addr) = addr() else { return };
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+    if let Err(error) = socket.bind(&addr.into()) {
+        eprintln!("stubborn: cannot have {addr}: {error}");
+        std::process::exit(98);
+    }
+    socket.listen(1).unwrap();
+    greet(&socket.into());
+}
+
+/// Knows better which port to take.
+#[test]
+#[ignore = "a server for other tests"]
+fn hello_elsewhere() {
+    if addr().is_some() {
+        greet(&TcpListener::bind("127.0.0.1:0").unwrap());
+    }
+}
+
+/// Lets a child of its own do the work.
+#[test]
+#[ignore = "a server for other tests"]
+fn hello_by_a_child() {
+    let Some((store, addr)) = told() else { return };
+    let status = command("children::hello", &store, &addr).status();
+    panic!("the child ended: {status:?}");
+}
+
+/// A server that does not listen, and does not mind being asked to end.
+pub fn deaf() -> Command {
+    let mut shell = Command::new("/bin/sh");
+    let script = "trap '' TERM; echo deaf; while :; do sleep 1000; done";
+    shell.args(["-c", script]);
+    shell
+}
+
+/// Waits, with the address listening, until the parent closes its stdin.
+#[test]
+#[ignore = "a server for other tests"]
+fn listen_until_told() {
+    if let Some(addr) = addr() {
+        let _listener = TcpListener::bind(addr).unwrap();
+        crate::support::report("listening");
+        wait_for_parent();
+    }
+}

@@ -1,0 +1,195 @@
+//! However a test ends, its servers end.
+
+#![allow(unsafe_code, reason = "there is no safe way to fork")]
+
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use port_for::{PortFor, PortGuard, Server};
+use rstest::rstest;
+
+use crate::children::deaf;
+use crate::programs::{PATIENCE, find, redis_command};
+use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
+
+/// Whether the process runs. One that only waits for its parent to ask for its status does not.
+pub fn is_alive(pid: u32) -> bool {
+    let state = Command::new("ps")
+        .args(["-o", "stat=", "-p", &pid.to_string()])
+        .output()
+        .unwrap();
+    let state = String::from_utf8(state.stdout).unwrap();
+    !state.trim().is_empty() && !state.trim().starts_with('Z')
+}
+
+#[track_caller]
+fn assert_gone_within_a_second(pids: &[u32]) {
+    let since = Instant::now();
+    while pids.iter().any(|&pid| is_alive(pid)) {
+        assert!(
+            since.elapsed() < Duration::from_secs(1),
+            "{pids:?} are left"
+        );
+    }
+}
+
+/// How the test process ends.
+const ENDS: [&str; 5] = ["panic", "abort", "kill", "exit", "return"];
+
+/// Starts redis, once by itself and once by a shell, and ends.
+#[test]
+#[ignore = "a test process for other tests"]
+fn test_process() {
+    let Some((store, end)) = told() else { return };
+    let Some(program) = find("redis-server") else {
+        return;
+    };
+    let store = PortFor::open(store).unwrap();
+    let [mut direct, mut by_shell] = store.guards(["direct", "by shell"]).unwrap();
+    let port = direct.port();
+    let mut one = direct.spawn(&mut redis_command(&program, port)).unwrap();
+    one.wait_ready(PATIENCE).unwrap();
+    let redis = redis_command(&program, by_shell.port());
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "\"$@\" & echo $! > \"$PID_FILE\"; wait", "sh"]);
+    shell.arg(redis.get_program()).args(redis.get_args());
+    let file = store.path().with_extension("pid");
+    let mut two = by_shell.spawn(shell.env("PID_FILE", &file)).unwrap();
+    two.wait_ready(PATIENCE).unwrap();
+    let grandchild = std::fs::read_to_string(file).unwrap();
+    report(format_args!(
+        "{} {} {}",
+        one.id(),
+        two.id(),
+        grandchild.trim()
+    ));
+    if end == "exit" || end == "return" {
+        // In statics, where nothing is dropped.
+        static KEPT: OnceLock<[(PortGuard, Server); 2]> = OnceLock::new();
+        KEPT.set([(direct, one), (by_shell, two)]).unwrap();
+        wait_for_parent();
+        if end == "exit" {
+            std::process::exit(0);
+        }
+        return;
+    }
+    wait_for_parent();
+    match &*end {
+        "panic" => panic!("as asked for"),
+        "abort" => std::process::abort(),
+        other => unreachable!("{other}: the parent kills this process instead of talking to it"),
+    }
+}
+
+#[rstest]
+fn no_server_is_left_and_its_port_is_free(#[values(0, 1, 2, 3, 4)] end: usize) {
+    if find("redis-server").is_none() {
+        return;
+    }
+    let store = TempStore::new();
+    let mut process = ChildTest::start("exit::test_process", store.path(), ENDS[end]);
+    let pids: Vec<u32> = process
+        .line()
+        .split(' ')
+        .map(|pid| pid.parse().unwrap())
+        .collect();
+    assert!(pids.iter().all(|&pid| is_alive(pid)));
+    if ENDS[end] == "kill" {
+        process.kill();
+    } else {
+        process.go_on();
+        process.ended();
+    }
+    assert_gone_within_a_second(&pids);
+    for id in ["direct", "by shell"] {
+        drop(store.request(id).timeout(Duration::ZERO).guard().unwrap());
+    }
+}
+
+/// A process that is forked and never runs a program: it shares everything with its parent.
+#[test]
+#[ignore = "a test process for another test"]
+fn forking() {
+    let Some((store, addr)) = told() else { return };
+    let store = PortFor::open(store).unwrap();
+    let mut held = store.guard("held").unwrap();
+    let mut served = store.guard("served").unwrap();
+    let mut hello = served
+        .spawn(
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "children::hello", "--nocapture"])
+                .env("TEST_STORE", store.path())
+                .env("TEST_VALUE", served.addr().to_string()),
+        )
+        .unwrap();
+    hello.wait_ready(PATIENCE).unwrap();
+    drop(addr);
+    // SAFETY: the child drops three values that lock nothing of their parent's, and ends without running anything else.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop(held);
+        drop(served);
+        drop(hello);
+        // SAFETY: it ends this process.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 1;
+    // SAFETY: the pointer is to a number that lives here.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0);
+    // Held, served and leased as before.
+    TcpStream::connect(held.addr()).unwrap();
+    assert_eq!(crate::children::greeting(served.addr()), "hello");
+    report("unharmed");
+    wait_for_parent();
+    held.take_listener().unwrap();
+    hello.stop().unwrap();
+}
+
+#[test]
+fn a_fork_that_never_execs_does_its_parent_no_harm() {
+    let store = TempStore::new();
+    let mut process = ChildTest::start("exit::forking", store.path(), "");
+    assert_eq!(process.line(), "unharmed");
+    for id in ["held", "served"] {
+        let error = store
+            .request(id)
+            .timeout(Duration::ZERO)
+            .guard()
+            .unwrap_err();
+        assert_eq!(error.kind(), port_for::ErrorKind::Busy);
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("process {}", process.id())),
+            "{error}"
+        );
+    }
+    process.join();
+}
+
+#[test]
+fn a_panicking_test_shows_what_its_server_said() {
+    let store = TempStore::new();
+    let mut command = crate::support::command("exit::panicking", store.path(), "");
+    let output = command.output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(shown.contains("its last lines:\n  deaf"), "{shown}");
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn panicking() {
+    let Some((path, _)) = told() else { return };
+    let mut guard = PortFor::open(&path).unwrap().guard("deaf").unwrap();
+    let mut deaf = guard.spawn(&mut deaf()).unwrap();
+    // Until it has said something, which its errors show.
+    let has_spoken = |error: port_for::Error| error.to_string().contains("  deaf");
+    let since = Instant::now();
+    while !has_spoken(deaf.wait_ready(Duration::ZERO).unwrap_err()) {
+        assert!(since.elapsed() < PATIENCE);
+    }
+    panic!("as asked for");
+}

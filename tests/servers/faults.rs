@@ -1,0 +1,309 @@
+//! Commands and guards that are not as they should be, and what their users are told.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{self, Command};
+use std::time::Duration;
+
+use port_for::{Error, ErrorKind, PortGuard};
+
+use crate::children::{deaf, greeting, server};
+use crate::programs::PATIENCE;
+use crate::support::{ChildTest, TempStore};
+
+/// Long enough for a child to have begun what it does instead of listening.
+const SHORT: Duration = Duration::from_secs(3);
+
+#[track_caller]
+fn check(error: &Error, kind: ErrorKind, says: &[&str]) {
+    let message = error.to_string();
+    assert_eq!(error.kind(), kind, "{message}");
+    for part in says {
+        assert!(message.contains(part), "{message:?} lacks {part:?}");
+    }
+}
+
+/// Its socket listens: a client gets in, and the listener can be had.
+#[track_caller]
+fn assert_holds(guard: &mut PortGuard) {
+    TcpStream::connect(guard.addr()).unwrap();
+    guard.take_listener().unwrap();
+}
+
+#[test]
+fn a_command_that_does_not_exist_leaves_the_port_held() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let error = guard
+        .spawn(&mut Command::new("no-such-server"))
+        .unwrap_err();
+    let port = guard.port().to_string();
+    check(
+        &error,
+        ErrorKind::Server,
+        &["`no-such-server`", &store.api, &port, "PATH"],
+    );
+    assert_holds(&mut guard);
+}
+
+#[test]
+fn a_command_that_exits_at_once_is_told_with_its_status_and_leaves_the_port_held() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "echo 'bad flag' >&2; exit 3"]);
+    let mut server = guard.spawn(&mut command).unwrap();
+    let error = server.wait_ready(PATIENCE).unwrap_err();
+    let pid = server.id().to_string();
+    check(
+        &error,
+        ErrorKind::Server,
+        &[
+            "`/bin/sh",
+            &pid,
+            "exit status: 3",
+            "bad flag",
+            "holds the port again",
+        ],
+    );
+    assert_holds(&mut guard);
+}
+
+#[test]
+fn a_killed_server_is_told_with_its_signal() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut command = Command::new("/bin/sh");
+    let mut server = guard.spawn(command.args(["-c", "kill -9 $$"])).unwrap();
+    let error = server.wait_until(PATIENCE, |_| false).unwrap_err();
+    check(&error, ErrorKind::Server, &["signal: 9"]);
+}
+
+#[test]
+fn a_child_that_listens_elsewhere_is_told_where() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut server = guard
+        .spawn(&mut server(&store, "hello_elsewhere", guard.addr()))
+        .unwrap();
+    let error = server.wait_ready(SHORT).unwrap_err();
+    let addr = guard.addr().to_string();
+    check(
+        &error,
+        ErrorKind::Server,
+        &[&addr, "it listens on 127.0.0.1:"],
+    );
+}
+
+#[test]
+fn a_child_that_does_not_reuse_addresses_is_told_with_the_way_out() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut command = server(&store, "hello_without_reuse", guard.addr());
+    if cfg!(target_os = "linux") {
+        let mut server = guard.spawn(&mut command).unwrap();
+        let error = server.wait_ready(PATIENCE).unwrap_err();
+        check(
+            &error,
+            ErrorKind::Server,
+            &[
+                "stubborn: cannot have",
+                "exit status: 98",
+                "release the hold",
+                "release_hold",
+            ],
+        );
+    }
+    // And the way out is one.
+    guard.release_hold().unwrap();
+    let mut server = guard.spawn(&mut command).unwrap();
+    server.wait_ready(PATIENCE).unwrap();
+    assert_eq!(greeting(guard.addr()), "hello");
+}
+
+/// What a guard can be asked for, by name.
+type Call = fn(&mut PortGuard) -> Result<(), Error>;
+
+const CALLS: [(&str, Call); 7] = [
+    ("take_listener", |guard| guard.take_listener().map(drop)),
+    ("take_udp_socket", |guard| guard.take_udp_socket().map(drop)),
+    ("vacate", |guard| guard.vacate().map(drop)),
+    ("release_hold", |guard| guard.release_hold().map(drop)),
+    ("rearm", PortGuard::rearm),
+    ("spawn", |guard| {
+        guard.spawn(&mut Command::new("true")).map(drop)
+    }),
+    ("spawn_activated", |guard| {
+        guard.spawn_activated(&mut Command::new("true")).map(drop)
+    }),
+];
+
+#[track_caller]
+fn refuses(guard: &mut PortGuard, calls: &[&str], state: &str) {
+    for (name, call) in CALLS.iter().filter(|(name, _)| calls.contains(name)) {
+        let error = call(guard).expect_err(name);
+        check(
+            &error,
+            ErrorKind::Handoff,
+            &[state, guard.id(), &guard.port().to_string()],
+        );
+    }
+}
+
+#[test]
+fn a_guard_whose_listener_was_taken_says_so() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let _listener = guard.take_listener().unwrap();
+    let calls = [
+        "take_listener",
+        "vacate",
+        "release_hold",
+        "rearm",
+        "spawn",
+        "spawn_activated",
+    ];
+    refuses(&mut guard, &calls, "its listener was already taken");
+    refuses(&mut guard, &["take_udp_socket"], "holds no UDP port");
+}
+
+#[test]
+fn a_guard_whose_listener_was_given_to_a_child_says_so() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let deaf = guard.spawn_activated(&mut deaf()).unwrap();
+    let calls = [
+        "take_listener",
+        "vacate",
+        "release_hold",
+        "rearm",
+        "spawn",
+        "spawn_activated",
+    ];
+    refuses(&mut guard, &calls, "given to a child process");
+    drop(deaf);
+    guard.rearm().unwrap();
+}
+
+#[test]
+fn a_guard_that_has_vacated_says_so() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut hello = guard
+        .spawn(&mut server(&store, "hello", guard.addr()))
+        .unwrap();
+    hello.wait_ready(PATIENCE).unwrap();
+    let calls = ["take_listener", "rearm", "spawn_activated"];
+    refuses(&mut guard, &calls, "has vacated the port");
+    // Whose server it is, too.
+    refuses(&mut guard, &["rearm"], &format!("process {}", hello.id()));
+}
+
+#[test]
+fn a_guard_that_has_released_its_hold_says_so() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    guard.release_hold().unwrap();
+    refuses(
+        &mut guard,
+        &["take_listener", "spawn_activated"],
+        "has let go of the port",
+    );
+    guard.vacate().unwrap();
+    guard.rearm().unwrap();
+    assert_holds(&mut guard);
+}
+
+/// A stranger that listens on the port while the guard thinks that its server does.
+fn stranger(store: &TempStore, guard: &mut PortGuard) -> ChildTest {
+    let addr = guard.vacate().unwrap().to_string();
+    let mut stranger = ChildTest::start("children::listen_until_told", store.path(), &addr);
+    assert_eq!(stranger.line(), "listening");
+    stranger
+}
+
+#[test]
+fn a_stranger_on_the_port_is_named_when_the_server_lives_on() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let stranger = stranger(&store, &mut guard);
+    let pid = format!("process {}", stranger.id());
+    let mut deaf = guard.spawn(&mut deaf()).unwrap();
+    let error = deaf.wait_ready(PATIENCE).unwrap_err();
+    check(&error, ErrorKind::Server, &[&pid, "listen_until_told"]);
+    // Nor is its answer taken for the server's.
+    let error = deaf.wait_until(PATIENCE, |_| true).unwrap_err();
+    check(&error, ErrorKind::Server, &[&pid, "listen_until_told"]);
+}
+
+#[test]
+fn a_stranger_on_the_port_is_named_when_the_server_gives_up() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let stranger = stranger(&store, &mut guard);
+    let mut hello = guard
+        .spawn(&mut server(&store, "hello", guard.addr()))
+        .unwrap();
+    // Whether its end or the stranger is seen first.
+    let error = hello.wait_ready(PATIENCE).unwrap_err();
+    check(
+        &error,
+        ErrorKind::Server,
+        &[&format!("process {}", stranger.id()), "listen_until_told"],
+    );
+}
+
+#[test]
+fn a_stranger_in_this_very_process_is_no_server_either() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let _listener = TcpListener::bind(guard.vacate().unwrap()).unwrap();
+    let mut deaf = guard.spawn(&mut deaf()).unwrap();
+    let error = deaf.wait_ready(PATIENCE).unwrap_err();
+    check(
+        &error,
+        ErrorKind::Server,
+        &[&format!("process {}", process::id())],
+    );
+}
+
+#[test]
+fn a_stranger_who_came_before_the_guard_is_named() {
+    let store = TempStore::new();
+    let guard = store.guard(&store.api).unwrap();
+    let addr = guard.addr().to_string();
+    drop(guard);
+    let mut stranger = ChildTest::start("children::listen_until_told", store.path(), &addr);
+    assert_eq!(stranger.line(), "listening");
+    let error = store
+        .request(&store.api)
+        .timeout(Duration::ZERO)
+        .guard()
+        .unwrap_err();
+    let pid = format!("process {}", stranger.id());
+    check(
+        &error,
+        ErrorKind::Occupied,
+        &[&pid, "listen_until_told", "user "],
+    );
+}
+
+#[test]
+fn a_daemon_is_told_to_stay_in_the_foreground() {
+    let Some(program) = crate::programs::find("redis-server") else {
+        return;
+    };
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut command = crate::programs::redis_command(&program, guard.port());
+    let mut server = guard.spawn(command.args(["--daemonize", "yes"])).unwrap();
+    let waited = server.wait_ready(PATIENCE);
+    // It may be seen as it listens before its parent has ended, or as it no longer belongs to anybody.
+    drop(server);
+    // Whatever was said, this one is out of reach. It is asked to go by its own means.
+    while crate::programs::redis(guard.addr(), "SHUTDOWN NOSAVE").is_err() {
+        std::thread::yield_now();
+    }
+    if let Err(error) = waited {
+        check(&error, ErrorKind::Server, &[]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Programs that were started with sockets, by us or by others.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::process::Command;
+
+use port_for::PortFor;
+
+use crate::children::greeting;
+use crate::programs::PATIENCE;
+use crate::support::{TempStore, command, told};
+
+/// A child that finds its socket by `how`, greets one client after another, and tells what it has seen.
+#[test]
+#[ignore = "a program for other tests"]
+fn program() {
+    let Some((store, how)) = told() else { return };
+    let (id, how) = how.rsplit_once('|').unwrap();
+    for variable in ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"] {
+        assert!(
+            std::env::var_os(variable).is_none(),
+            "{variable} is still there"
+        );
+    }
+    let (listener, _guard) = match how {
+        "inherited" => (port_for::inherited(id).unwrap(), None),
+        "guard" => {
+            let ports = PortFor::open(store).unwrap();
+            let mut guard = ports.guard(id).unwrap();
+            let listener = guard.take_listener().unwrap();
+            assert_eq!(listener.local_addr().unwrap(), guard.addr());
+            // The store was not needed for it.
+            assert!(
+                ports
+                    .assignments()
+                    .unwrap()
+                    .iter()
+                    .all(|known| known.id() != id || known.holder().is_some())
+            );
+            (listener, Some(guard))
+        }
+        other => unreachable!("{other}"),
+    };
+    assert!(port_for::inherited(id).is_none(), "it can be had once");
+    let flags = rustix::io::fcntl_getfd(listener.as_fd()).unwrap();
+    assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    for stream in listener.incoming() {
+        let _ = stream.unwrap().write_all(how.as_bytes());
+    }
+}
+
+#[track_caller]
+fn check(id: &str, how: &str) {
+    let store = TempStore::new();
+    let id = format!("{id} {}", store.api);
+    let mut guard = store.guard(&id).unwrap();
+    let mut child = command("inherited::program", store.path(), &format!("{id}|{how}"));
+    let mut server = guard.spawn_activated(&mut child).unwrap();
+    server.wait_ready(PATIENCE).unwrap();
+    // The socket listens whether the program is well or not; its answer says so.
+    server
+        .wait_until(PATIENCE, |addr| greeting(addr) == how)
+        .unwrap();
+}
+
+#[test]
+fn an_activated_program_finds_its_socket_by_the_id() {
+    check("api", "inherited");
+}
+
+#[test]
+fn an_id_with_colons_is_found_as_well() {
+    check("my_crate::tests::login::port 100%", "inherited");
+}
+
+#[test]
+fn an_activated_program_adopts_the_socket_as_its_guard() {
+    check("api", "guard");
+}
+
+#[test]
+fn sockets_from_elsewhere_are_found_by_their_names() {
+    let store = TempStore::new();
+    let guard = store.guard(&store.api).unwrap();
+    let addr = guard.addr();
+    drop(guard);
+    let listener = TcpListener::bind(addr).unwrap();
+    // As systemd does it, with a shell for the number 3.
+    let inner = command("inherited::program", store.path(), "web|inherited");
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args([
+            "-c",
+            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec \"$@\" 3<&0",
+            "sh",
+        ])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(std::os::fd::OwnedFd::from(listener));
+    let mut child = shell.spawn().unwrap();
+    drop(shell);
+    assert_eq!(greeting(addr), "inherited");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The harness itself is looked at: nothing is said to it.
+#[test]
+#[ignore = "a program for another test"]
+fn not_concerned() {
+    if told().is_some() {
+        assert!(port_for::inherited("unknown").is_none());
+        assert_eq!(std::env::var("LISTEN_PID").unwrap(), "1");
+        assert_eq!(std::env::var("LISTEN_FDS").unwrap(), "1");
+    }
+}
+
+#[test]
+fn what_is_meant_for_another_process_is_left_alone() {
+    let store = TempStore::new();
+    let mut child = command("inherited::not_concerned", store.path(), "");
+    child.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
