@@ -18,7 +18,7 @@ use crate::request::{OnBusy, Request, Wish};
 use crate::socket;
 use crate::startup;
 use crate::store::{Snapshot, Store, Transaction};
-use crate::wait::Wait;
+use crate::wait::{Wait, Waiter, without_pending};
 
 /// How long one and the same thing may be in the way before it is said on stderr what that is.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,23 +29,21 @@ const UNPRIVILEGED: u16 = 1024;
 const STALE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Makes all the requested ports yours, or none.
-pub(crate) fn guards<const N: usize>(
+pub(crate) fn guards(
     port_for: &PortFor,
-    requests: &[Request<'_>; N],
-) -> Result<[PortGuard; N], Error> {
-    let guards = all_guards(port_for, requests)?;
-    Ok(guards
-        .try_into()
-        .expect("there is one guard for each request"))
+    requests: &[Request<'_>],
+) -> Result<Vec<PortGuard>, Error> {
+    without_pending(guards_for(Waiter::Thread, port_for, requests))
 }
 
-/// As [`guards`], for a number of requests that only the run knows.
-pub(crate) fn all_guards(
+/// The story itself. It is told once, for threads and for tasks: only the waiting differs.
+pub(crate) async fn guards_for(
+    waiter: Waiter,
     port_for: &PortFor,
     requests: &[Request<'_>],
 ) -> Result<Vec<PortGuard>, Error> {
     let limit = requests.iter().map(Request::limit).max();
-    let mut wait = Wait::new(limit.unwrap_or_default());
+    let mut wait = Wait::of(waiter, limit.unwrap_or_default());
     reject_repeats(requests)?;
     let mut guards = loop {
         // 0. A socket that this process was started with has its port already, and the lease is with whoever started it.
@@ -55,20 +53,22 @@ pub(crate) fn all_guards(
         //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
         let timeout = requests.iter().map(|request| request.timeout).max();
         let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
-        let ports = assign(port_for, &asked, left)?;
+        let mut for_store = Wait::of(waiter, left);
+        let ports = unlocked(&mut for_store, |limit| assign(port_for, &asked, limit)).await?;
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
         let mut order: Vec<usize> = (0..asked.len()).collect();
         order.sort_by_key(|&nth| ports[nth]);
         let mut leases = Vec::with_capacity(asked.len());
         for &nth in &order {
-            leases.push((nth, lease(asked[nth], ports[nth], &mut wait)?));
+            let lease = lease(asked[nth], ports[nth], &mut wait).await?;
+            leases.push((nth, lease));
         }
         // 3. Meanwhile an id may have been released, or moved.
         if !still_assigned(port_for, &asked, &ports)? {
             continue;
         }
         // 4. Held.
-        let Some(mut guards) = hold_all(port_for, &asked, &ports, leases, &mut wait)? else {
+        let Some(mut guards) = hold_all(port_for, &asked, &ports, leases, &mut wait).await? else {
             continue;
         };
         if adopt_all(&inherited, &mut guards)? {
@@ -77,6 +77,33 @@ pub(crate) fn all_guards(
     };
     guards.sort_by_key(|guard| requests.iter().position(|request| request.id == guard.id()));
     Ok(guards)
+}
+
+/// For those who know how many requests there were.
+pub(crate) fn array<const N: usize>(guards: Vec<PortGuard>) -> [PortGuard; N] {
+    guards
+        .try_into()
+        .expect("there is one guard for each request")
+}
+
+/// Does what may change the store, again and again while its lock is held.
+async fn unlocked<T>(
+    wait: &mut Wait,
+    change: impl Fn(Duration) -> Result<T, Error>,
+) -> Result<T, Error> {
+    loop {
+        let mut error = match change(wait.left_for_blocking()) {
+            Ok(changed) => return Ok(changed),
+            Err(error) => error,
+        };
+        let Some(waited) = error.waited_for_store() else {
+            return Err(error);
+        };
+        *waited = wait.elapsed();
+        if !wait.rest().await {
+            return Err(error);
+        }
+    }
 }
 
 /// The ports of the requested ids, for somebody who wants no more than the numbers.
@@ -278,11 +305,11 @@ fn choose(
 fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
     let pool = request.ports.clone();
     let pool = pool.or_else(|| port_for.config().pool.clone());
-    pool.unwrap_or_else(ports::pool)
+    pool.unwrap_or_else(PortSet::good)
 }
 
 /// The lease of the port, waited for if somebody has it.
-fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Error> {
+async fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Error> {
     let store = request.port_for.store();
     let leases = store.leases();
     // An assignment was just read from the folder: it is there.
@@ -299,7 +326,7 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
             return Ok(lease);
         }
         let id = request.id;
-        if leases.is_held_by_this_thread(port) {
+        if wait.is_all_the_waiter_does() && leases.is_held_by_the_asker(port) {
             let id = id.to_owned();
             return Err(Cause::Deadlock { id, port }.into());
         }
@@ -310,13 +337,14 @@ fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Err
                 told = true;
             }
         }
-        if !wait.pause() {
+        if !wait.rest().await {
             return Err(Cause::Busy {
                 id: id.to_owned(),
                 port,
                 holder: Holder::read(&leases.path(port)),
                 waited: wait.elapsed(),
                 lease: leases.path(port),
+                advice: "let it end, or wait longer with `PORT_FOR_TIMEOUT` (seconds)",
             }
             .into());
         }
@@ -338,7 +366,7 @@ fn still_assigned(
 }
 
 /// Guards in the order of the requests; none when an id was moved to another port, and all has to begin again.
-fn hold_all(
+async fn hold_all(
     port_for: &PortFor,
     requests: &[&Request<'_>],
     ports: &[u16],
@@ -348,7 +376,7 @@ fn hold_all(
     leases.sort_by_key(|&(nth, _)| nth);
     let mut guards = Vec::with_capacity(requests.len());
     for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
-        let Some(hold) = hold(port_for, request, port, &lease, wait)? else {
+        let Some(hold) = hold(port_for, request, port, &lease, wait).await? else {
             return Ok(None);
         };
         lease.settle()?;
@@ -358,7 +386,7 @@ fn hold_all(
 }
 
 /// The listening socket, waited for if somebody listens there without a lease; none when the id was moved instead.
-fn hold(
+async fn hold(
     port_for: &PortFor,
     request: &Request<'_>,
     port: u16,
@@ -383,9 +411,12 @@ fn hold(
             Err(other) => return Err(refused(id, other.addr, other.source)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
-            with_room(port_for, &[request], || {
-                move_away(port_for, request, port, protocol, wait.left())
-            })?;
+            unlocked(wait, |limit| {
+                with_room(port_for, &[request], || {
+                    move_away(port_for, request, port, protocol, limit)
+                })
+            })
+            .await?;
             return Ok(None);
         }
         if !told && began.elapsed() >= PATIENCE {
@@ -397,7 +428,7 @@ fn hold(
             );
             told = true;
         }
-        if !wait.pause() {
+        if !wait.rest().await {
             return Err(Cause::Occupied {
                 id: id.to_owned(),
                 port,
@@ -468,7 +499,8 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
     let is_free = |port| {
         socket::can_be_bound(port).map_err(|source| refused(NAME, at_localhost(port), source))
     };
-    for port in first.max(1)..=u16::MAX {
+    let first = if first == 0 { UNPRIVILEGED } else { first };
+    for port in first..=u16::MAX {
         if change.snapshot().id_of(port).is_some() || !is_free(port)? {
             continue;
         }

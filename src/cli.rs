@@ -26,7 +26,7 @@ pub fn guards(
     ids: &[String],
     exact: Option<u16>,
 ) -> Result<Vec<PortGuard>, Error> {
-    acquire::all_guards(port_for, &requests(port_for, ids, exact))
+    acquire::guards(port_for, &requests(port_for, ids, exact))
 }
 
 fn requests<'a>(port_for: &'a PortFor, ids: &'a [String], exact: Option<u16>) -> Vec<Request<'a>> {

@@ -64,6 +64,24 @@ impl Config {
     }
 }
 
+/// The test that nextest runs this process for: `my-crate::it login::works (attempt 2)`. None under anything else, and
+/// under nextest before 0.9.116, which does not tell.
+pub(crate) fn nextest_test() -> Option<String> {
+    #[expect(clippy::disallowed_methods)]
+    nextest_test_in(|variable| env::var(variable).ok())
+}
+
+fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut test = get("NEXTEST_TEST_NAME")?;
+    if let Some(binary) = get("NEXTEST_BINARY_ID") {
+        test = format!("{binary} {test}");
+    }
+    if let Some(attempt) = get("NEXTEST_ATTEMPT") {
+        test = format!("{test} (attempt {attempt})");
+    }
+    Some(test)
+}
+
 /// The names of the sockets that this process was started with, from descriptor 3 on; none when it was started with
 /// none. Runs before `main`, where there is nobody to complain to: what makes no sense is left to whoever it is for.
 #[cfg(unix)]
@@ -276,6 +294,26 @@ mod tests {
                 assert!(message.contains(part), "{message:?} lacks {part:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_test_of_nextest_is_its_binary_name_and_attempt() {
+        let told = |told: &[(&str, &str)]| {
+            nextest_test_in(|asked| {
+                let mut told = told.iter().filter(|(variable, _)| *variable == asked);
+                told.next().map(|&(_, value)| value.to_owned())
+            })
+        };
+        let all = [
+            ("NEXTEST", "1"),
+            ("NEXTEST_BINARY_ID", "my-crate::it"),
+            ("NEXTEST_TEST_NAME", "login::works"),
+            ("NEXTEST_ATTEMPT", "2"),
+        ];
+        let test = told(&all).unwrap();
+        assert_eq!(test, "my-crate::it login::works (attempt 2)");
+        assert_eq!(told(&all[2..3]).unwrap(), "login::works");
+        assert_eq!(told(&all[..2]), None);
     }
 
     #[cfg(unix)]

@@ -50,7 +50,7 @@ pub enum ErrorKind {
     Bind,
     /// No port is left to assign.
     Exhausted,
-    /// This thread holds the port already, so waiting for it would never end.
+    /// This thread or task holds the port already, so waiting for it would never end.
     Deadlock,
     /// The guard is in a state that does not allow the call.
     Handoff,
@@ -83,6 +83,16 @@ impl Error {
             Cause::Deadlock { .. } | Cause::Twice { .. } => ErrorKind::Deadlock,
             Cause::Handoff { .. } => ErrorKind::Handoff,
             Cause::Start { .. } | Cause::Server { .. } => ErrorKind::Server,
+        }
+    }
+}
+
+impl Error {
+    /// How long it was waited for the store's lock, if this is what the error is about.
+    pub(crate) fn waited_for_store(&mut self) -> Option<&mut Duration> {
+        match &mut *self.0 {
+            Cause::StoreLocked { waited, .. } => Some(waited),
+            _ => None,
         }
     }
 }
@@ -190,8 +200,8 @@ pub(crate) enum Cause {
     NotAPort { id: String },
 
     #[error(
-        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; let it end, or wait longer \
-         with `PORT_FOR_TIMEOUT` (seconds)", Seconds(*waited), lease.display()
+        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; {advice}",
+        Seconds(*waited), lease.display()
     )]
     Busy {
         id: String,
@@ -199,6 +209,7 @@ pub(crate) enum Cause {
         holder: Holder,
         waited: Duration,
         lease: PathBuf,
+        advice: &'static str,
     },
 
     #[error(
@@ -264,8 +275,8 @@ pub(crate) enum Cause {
     Twice { id: String },
 
     #[error(
-        "`{id}` (port {port}) is already held by this thread, so waiting for it would never end; drop its guard \
-         first, or use that one"
+        "`{id}` (port {port}) was taken by this thread or task, and waiting for oneself never ends; drop that guard \
+         first, or use it; if another thread has it by now, ask from there"
     )]
     Deadlock { id: String, port: u16 },
 

@@ -1,4 +1,4 @@
-//! rstest's own way to a port (feature `rstest`): a fixture in place of the attribute.
+//! rstest's own way to a port (feature `rstest`): fixtures in place of the attribute.
 //!
 //! ```
 //! use port_for::PortGuard;
@@ -16,21 +16,87 @@
 //! ports together.
 
 use crate::PortGuard;
-use rstest::fixture;
 
 /// The port of the id that is given in `#[with("…")]`.
 ///
 /// # Panics
 ///
 /// If the port cannot be had.
-#[fixture]
-pub fn port(#[default("")] id: &str) -> PortGuard {
-    assert!(
-        !id.is_empty(),
-        "the fixture needs an id: `#[with(\"api\")]`"
-    );
+#[track_caller]
+pub fn port(id: &str) -> PortGuard {
     match crate::guard(id) {
         Ok(guard) => guard,
         Err(error) => panic!("{error}"),
     }
 }
+
+/// The same for async tests (feature `tokio`): a wait does not stop what else their runtime runs.
+///
+/// ```
+/// use port_for::PortGuard;
+/// use rstest::rstest;
+///
+/// #[rstest]
+/// #[tokio::test]
+/// async fn serves(
+///     #[future]
+///     #[from(port_for::fixture::port_async)]
+///     #[with("api")]
+///     api: PortGuard,
+/// ) {
+///     let mut api = api.await;
+///     let listener = api.take_listener().unwrap();
+///     // …
+/// }
+/// ```
+///
+/// # Panics
+///
+/// If the port cannot be had.
+#[cfg(feature = "tokio")]
+#[track_caller]
+pub fn port_async(id: &str) -> impl Future<Output = PortGuard> {
+    // Whoever polls the future is no caller that a person would want to know.
+    let caller = std::panic::Location::caller();
+    async move {
+        match crate::guard_async(id).await {
+            Ok(guard) => guard,
+            Err(error) => panic!("{error} (asked for at {caller})"),
+        }
+    }
+}
+
+/// What `#[rstest::fixture]` makes beside a function, and a test calls: `partial_1` with the argument of `#[with]`, or
+/// `default` without one. Its own ones do not pass on the caller, so a failure would point here instead of at the test.
+macro_rules! fixture {
+    ($name:ident -> $output:ty, $without_id:ty) => {
+        #[allow(non_camel_case_types)]
+        #[derive(Debug)]
+        #[doc(hidden)]
+        pub struct $name {}
+
+        impl $name {
+            #[track_caller]
+            pub fn partial_1(id: &str) -> $output {
+                $name(id)
+            }
+
+            #[allow(clippy::should_implement_trait, reason = "rstest's name for it")]
+            pub fn default<T: HasAnId>() -> $without_id {
+                unreachable!("nothing has an id without one being given")
+            }
+        }
+    };
+}
+
+fixture!(port -> PortGuard, T);
+#[cfg(feature = "tokio")]
+fixture!(port_async -> impl Future<Output = PortGuard>, std::future::Ready<T>);
+
+/// Nothing, so that a fixture without an id is a mistake that the compiler tells.
+#[diagnostic::on_unimplemented(
+    message = "the fixture needs an id",
+    label = "write `#[with(\"api\")]`, with the id that the port is to have"
+)]
+#[doc(hidden)]
+pub trait HasAnId {}

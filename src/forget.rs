@@ -30,6 +30,7 @@ pub(crate) fn release(port_for: &PortFor, id: &str) -> Result<Option<u16>, Error
             holder: Holder::read(&lease),
             waited: Wait::GLANCE,
             lease,
+            advice: "what is in use cannot be forgotten: let it end first",
         }
         .into());
     };

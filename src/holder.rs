@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use once_cell::sync::Lazy;
 use serde_json::Value;
 
+use crate::config;
 use crate::error::Seconds;
 use crate::files;
 
@@ -29,6 +30,9 @@ pub struct Holder {
     since: SystemTime,
 }
 
+/// Names of threads that are not named after a test: the last two are tokio's for all of its own.
+const NO_TESTS: [&str; 3] = ["main", "tokio-rt-worker", "tokio-runtime-worker"];
+
 impl Holder {
     /// Its process id, as it is seen where it runs (in a container, that container's). 0 when its record cannot be read.
     #[must_use]
@@ -36,7 +40,9 @@ impl Holder {
         self.pid
     }
 
-    /// The test that it runs: the name of the thread that took the port. None outside of named threads.
+    /// The test that it runs: under nextest its binary, name and attempt, as in `my-crate::it login::works (attempt 2)`,
+    /// and elsewhere the name of the thread that took the port, which the test harness names after its test. None if
+    /// that thread has no name of its own.
     #[must_use]
     pub fn test(&self) -> Option<&str> {
         self.test.as_deref()
@@ -63,14 +69,17 @@ impl Holder {
                 .collect();
             json(&words.join(" ").chars().take(300).collect::<String>())
         });
+        static NEXTEST: Lazy<Option<String>> =
+            Lazy::new(|| config::nextest_test().as_deref().map(json));
         let thread = thread::current();
-        let test = thread.name().filter(|&name| name != "main");
+        let thread = thread.name().filter(|name| !NO_TESTS.contains(name));
+        let test = NEXTEST.clone().or_else(|| thread.map(json));
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         format!(
             r#"{{"pid":{pid},"test":{},"command":{},"since_ms":{}}}"#,
-            test.map_or_else(|| "null".to_owned(), json),
+            test.as_deref().unwrap_or("null"),
             *COMMAND,
             since.as_millis()
         )

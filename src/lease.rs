@@ -26,12 +26,30 @@ pub(crate) struct Leases {
 /// How exactly uses without a lease are noted: to look whether that was done lately costs a fraction of doing it.
 const PRECISION: Duration = Duration::from_secs(60);
 
-/// Which thread of this process took which lease.
+/// Who in this process took which lease.
 ///
-/// Only asked after a lease was found to be held: whether it is this very thread that waits for itself.
-static TAKEN: Lazy<Mutex<HashMap<FileId, ThreadId>>> = Lazy::new(Mutex::default);
+/// Only asked after a lease was found to be held: whether it is the asker that waits for itself.
+static TAKEN: Lazy<Mutex<HashMap<FileId, Taker>>> = Lazy::new(Mutex::default);
 
-fn taken() -> MutexGuard<'static, HashMap<FileId, ThreadId>> {
+/// The task, where there is one: a runtime runs many on one thread, and one on many threads.
+#[derive(Debug, PartialEq, Eq)]
+enum Taker {
+    Thread(ThreadId),
+    #[cfg(feature = "tokio")]
+    Task(tokio::task::Id),
+}
+
+impl Taker {
+    fn current() -> Self {
+        #[cfg(feature = "tokio")]
+        if let Some(task) = tokio::task::try_id() {
+            return Self::Task(task);
+        }
+        Self::Thread(thread::current().id())
+    }
+}
+
+fn taken() -> MutexGuard<'static, HashMap<FileId, Taker>> {
     // The map is whole after every step, so a panic elsewhere does not make it wrong.
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -61,7 +79,7 @@ impl Leases {
         if !lock.is_new() {
             lock.note()?;
         }
-        taken().insert(lock.id().clone(), thread::current().id());
+        taken().insert(lock.id().clone(), Taker::current());
         Ok(Some(Lease { lock: Some(lock) }))
     }
 
@@ -137,14 +155,14 @@ impl Leases {
         Ok(())
     }
 
-    /// Whether the thread that asks is the one that holds the lease of `port`.
-    pub(crate) fn is_held_by_this_thread(&self, port: u16) -> bool {
+    /// Whether the thread or task that asks is the one that took the lease of `port`.
+    pub(crate) fn is_held_by_the_asker(&self, port: u16) -> bool {
         let path = self.path(port);
         let Ok(found) = std::fs::symlink_metadata(&path) else {
             return false;
         };
         let id = FileId::new(&found, &path);
-        taken().get(&id) == Some(&thread::current().id())
+        taken().get(&id) == Some(&Taker::current())
     }
 }
 

@@ -17,6 +17,8 @@
 //! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
 //! - [`ports`] knows which ports are good, and which are in use.
 //!
+//! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `rstest` (fixtures).
+//!
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
 //! `PORT_FOR_POOL` (ports to assign from).
 
@@ -37,6 +39,7 @@ mod files;
 pub mod fixture;
 mod forget;
 mod guard;
+mod hash;
 mod hold;
 mod holder;
 mod host;
@@ -82,6 +85,23 @@ pub use startup::inherited;
 /// Those of [`PortFor::shared`] and [`PortFor::guard`].
 pub fn guard(id: &str) -> Result<PortGuard, Error> {
     PortFor::shared()?.guard(id)
+}
+
+/// As [`guard`], for async code: `PortFor::shared()?.guard_async(id).await`.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), port_for::Error> {
+/// let api = port_for::guard_async("api").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of [`PortFor::shared`] and [`PortFor::guard_async`].
+#[cfg(feature = "tokio")]
+pub async fn guard_async(id: &str) -> Result<PortGuard, Error> {
+    PortFor::shared()?.guard_async(id).await
 }
 
 /// The port of `id` in the default store: `PortFor::shared()?.forward_port(id, default_port)`.

@@ -5,8 +5,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::process;
 
-use listeners::Listener;
-
 use crate::holder::printable;
 
 /// What kind of port it is.
@@ -37,61 +35,58 @@ pub(crate) struct Occupant {
     pub(crate) user: Option<u32>,
 }
 
+/// A TCP socket that listens or a UDP socket, and a process that has it open.
+#[derive(Debug)]
+struct Found {
+    protocol: Protocol,
+    addr: SocketAddr,
+    pid: u32,
+    /// What the system calls it, if it does not tell its command line.
+    name: String,
+    /// Where it is known which sockets are the same, and who is whose child.
+    #[cfg(target_os = "linux")]
+    origin: linux::Origin,
+}
+
 impl Occupants {
     /// Looks for the processes that listen on the TCP port or have the UDP port, at any address.
     ///
     /// Empty when nobody does, or when this user may not look into the process that does.
     pub(crate) fn of(protocol: Protocol, port: u16) -> Self {
-        let found = listening().into_iter();
-        Self::new(
-            found.filter(|found| found.socket.port() == port && protocol_of(found) == protocol),
-        )
+        Self::which(|found| found.protocol == protocol && found.addr.port() == port)
     }
 
     /// Looks for the processes that get the TCP connections to `addr`.
     pub(crate) fn at(addr: SocketAddr) -> Self {
-        let found = listening().into_iter();
-        Self::new(
-            found.filter(|found| protocol_of(found) == Protocol::Tcp && serves(found.socket, addr)),
-        )
+        Self::which(|found| found.protocol == Protocol::Tcp && serves(found.addr, addr))
     }
 
-    pub(crate) fn is_unknown(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The TCP addresses that one of the processes listens on.
-    pub(crate) fn addrs_of(family: &HashSet<u32>) -> Vec<SocketAddr> {
-        let mut addrs: Vec<_> = listening()
-            .into_iter()
-            .filter(|found| protocol_of(found) == Protocol::Tcp)
-            .filter(|found| family.contains(&found.process.pid))
-            .map(|found| found.socket)
-            .collect();
-        addrs.sort_unstable();
-        addrs.dedup();
-        addrs
-    }
-
-    /// The same for several TCP ports, with one look at the system.
+    /// Looks for the processes that listen on each of the TCP ports, with one look at the system.
     #[cfg(feature = "cli")]
     pub(crate) fn of_each(ports: &[u16]) -> Vec<Self> {
-        let listening = listening();
-        let tcp = |port: u16| {
-            let found = listening.iter().cloned();
-            found.filter(move |found| {
-                found.socket.port() == port && protocol_of(found) == Protocol::Tcp
-            })
+        let found = sockets();
+        let on = |port: u16| {
+            found
+                .iter()
+                .filter(move |found| found.protocol == Protocol::Tcp && found.addr.port() == port)
         };
-        ports.iter().map(|&port| Self::new(tcp(port))).collect()
+        ports.iter().map(|&port| Self::new(on(port))).collect()
     }
 
-    fn new(found: impl Iterator<Item = Listener>) -> Self {
+    fn which(matches: impl Fn(&Found) -> bool) -> Self {
+        let mut found = sockets();
+        found.retain(matches);
+        #[cfg(target_os = "linux")]
+        linux::leave_out_heirs(&mut found);
+        Self::new(found.iter())
+    }
+
+    fn new<'a>(found: impl Iterator<Item = &'a Found>) -> Self {
         let mut occupants: Vec<_> = found
             .map(|found| Occupant {
-                pid: found.process.pid,
-                command: command_line(found.process.pid).unwrap_or(found.process.name),
-                user: owner(found.process.pid),
+                pid: found.pid,
+                command: command_line(found.pid).unwrap_or_else(|| found.name.clone()),
+                user: owner(found.pid),
             })
             .collect();
         occupants.sort_by_key(|occupant| occupant.pid);
@@ -103,26 +98,51 @@ impl Occupants {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Occupant> {
         self.0.iter()
     }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The TCP addresses that one of the processes listens on.
+    pub(crate) fn addrs_of(family: &HashSet<u32>) -> Vec<SocketAddr> {
+        let mut addrs: Vec<_> = sockets()
+            .into_iter()
+            .filter(|found| found.protocol == Protocol::Tcp && family.contains(&found.pid))
+            .map(|found| found.addr)
+            .collect();
+        addrs.sort_unstable();
+        addrs.dedup();
+        addrs
+    }
+}
+
+/// TCP sockets that listen, and UDP sockets, with every process that has them open.
+#[cfg(target_os = "linux")]
+fn sockets() -> Vec<Found> {
+    linux::sockets()
 }
 
 /// TCP sockets that listen, and UDP sockets.
-fn listening() -> Vec<Listener> {
-    // An error is what an unknown system or a locked-down `/proc` gives: not known, and said so.
-    let mut found: Vec<_> = (listeners::get_all().unwrap_or_default().into_iter())
-        .filter(|found| {
-            found.protocol == listeners::Protocol::UDP
-                || found.state == listeners::SocketState::Listen
+#[cfg(not(target_os = "linux"))]
+fn sockets() -> Vec<Found> {
+    // An error is what an unknown system gives: not known, and said so.
+    (listeners::get_all().unwrap_or_default().into_iter())
+        .filter_map(|found| {
+            let protocol = match found.protocol {
+                listeners::Protocol::TCP if found.state == listeners::SocketState::Listen => {
+                    Protocol::Tcp
+                }
+                listeners::Protocol::TCP => return None,
+                listeners::Protocol::UDP => Protocol::Udp,
+            };
+            Some(Found {
+                protocol,
+                addr: found.socket,
+                pid: found.process.pid,
+                name: found.process.name,
+            })
         })
-        .collect();
-    found.sort_by_key(|found| (found.process.pid, found.socket));
-    found
-}
-
-fn protocol_of(found: &Listener) -> Protocol {
-    match found.protocol {
-        listeners::Protocol::TCP => Protocol::Tcp,
-        listeners::Protocol::UDP => Protocol::Udp,
-    }
+        .collect()
 }
 
 /// `process 4242 (`redis-server *:6379`, user 1000)`, or that it is not known: to stand behind "listens there: ".
@@ -205,37 +225,113 @@ fn is_same_family(one: IpAddr, other: IpAddr) -> bool {
     one.is_ipv4() == other.is_ipv4()
 }
 
+/// Sockets as `/proc` has them.
+///
+/// Not by `listeners`, as elsewhere: of the processes that share a socket it names one, and that can be a child that was
+/// forked a moment ago, on its way to another program.
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
     use std::fs;
     use std::io;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-    use super::{Listening, Occupants, serves};
+    use super::{Found, Listening, Occupants, Protocol, serves};
+
+    /// What tells sockets and processes of one kin.
+    #[derive(Debug)]
+    pub(super) struct Origin {
+        inode: u64,
+        parent: Option<u32>,
+    }
+
+    /// The tables of TCP sockets; without IPv6 there is no second one.
+    const TCP: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
+    const UDP: [&str; 2] = ["/proc/self/net/udp", "/proc/self/net/udp6"];
+
+    pub(super) fn sockets() -> Vec<Found> {
+        let mut sockets = HashMap::new();
+        for (protocol, tables) in [(Protocol::Tcp, TCP), (Protocol::Udp, UDP)] {
+            for table in tables {
+                // One that cannot be read tells nothing.
+                let table = fs::read_to_string(table).unwrap_or_default();
+                for (addr, inode) in table.lines().filter_map(|line| parse(line, protocol)) {
+                    sockets.insert(inode, (protocol, addr));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        // Without `/proc` nobody is known.
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = process
+                .file_name()
+                .to_str()
+                .and_then(|pid| pid.parse().ok());
+            // Of a process that has ended meanwhile, or is not for us to see, nothing is known.
+            let Some((pid, inodes)) = pid.and_then(|pid| Some((pid, inodes_of(pid).ok()?))) else {
+                continue;
+            };
+            for inode in inodes {
+                if let Some(&(protocol, addr)) = sockets.get(&inode) {
+                    let (name, parent) = name_and_parent(pid);
+                    found.push(Found {
+                        protocol,
+                        addr,
+                        pid,
+                        name,
+                        origin: Origin { inode, parent },
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// Of parents and children that share a socket, leaves the parents: who ends a server ends that.
+    pub(super) fn leave_out_heirs(found: &mut Vec<Found>) {
+        let owners: HashSet<_> = found
+            .iter()
+            .map(|found| (found.pid, found.origin.inode))
+            .collect();
+        found.retain(|found| {
+            let Origin { inode, parent } = found.origin;
+            !parent.is_some_and(|parent| owners.contains(&(parent, inode)))
+        });
+    }
+
+    fn name_and_parent(pid: u32) -> (String, Option<u32>) {
+        let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let stat = String::from_utf8_lossy(&stat);
+        // `42 (name) S 41 …`, where the name may have parentheses of its own.
+        let (name, rest) = stat.rsplit_once(") ").unwrap_or_default();
+        let name = name.split_once('(').map_or("?", |(_, name)| name);
+        let parent = rest
+            .split(' ')
+            .nth(1)
+            .and_then(|parent| parent.parse().ok());
+        (name.to_owned(), parent)
+    }
 
     /// The inodes of the sockets that get the connections to `addr`; none when the system's table cannot be read.
     pub(super) fn listening_sockets(addr: SocketAddr) -> Option<HashSet<u64>> {
-        let mut sockets = HashSet::new();
-        // Without IPv6 there is no second table.
-        let v6 = fs::read_to_string("/proc/self/net/tcp6").unwrap_or_default();
-        let v4 = fs::read_to_string("/proc/self/net/tcp").ok()?;
-        for line in v4.lines().chain(v6.lines()) {
-            if let Some((socket, inode)) = parse(line)
-                && serves(socket, addr)
-            {
-                sockets.insert(inode);
-            }
-        }
-        Some(sockets)
+        let [v4, v6] = TCP;
+        let v6 = fs::read_to_string(v6).unwrap_or_default();
+        let v4 = fs::read_to_string(v4).ok()?;
+        let sockets = v4
+            .lines()
+            .chain(v6.lines())
+            .filter_map(|line| parse(line, Protocol::Tcp));
+        let ours = sockets.filter(|&(socket, _)| serves(socket, addr));
+        Some(ours.map(|(_, inode)| inode).collect())
     }
 
-    /// Address and inode of a line about a socket that listens.
-    fn parse(line: &str) -> Option<(SocketAddr, u64)> {
+    /// Address and inode of a line about a socket that listens, or one for UDP.
+    fn parse(line: &str, protocol: Protocol) -> Option<(SocketAddr, u64)> {
         const LISTEN: &str = "0A";
         let mut fields = line.split_ascii_whitespace();
         let (ip, port) = fields.nth(1)?.split_once(':')?;
-        if fields.nth(1)? != LISTEN {
+        let state = fields.nth(1)?;
+        if protocol == Protocol::Tcp && state != LISTEN {
             return None;
         }
         let inode = fields.nth(5)?.parse().ok()?;
@@ -295,25 +391,27 @@ mod linux {
 
     /// Removes the sockets that the process has open; false when that is not for us to see.
     fn remove_sockets_of(pid: u32, sockets: &mut HashSet<u64>) -> bool {
-        let open = match fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(open) => open,
-            // It ended meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return true,
-            Err(_) => return false,
-        };
-        for file in open.flatten() {
-            let Ok(target) = fs::read_link(file.path()) else {
-                continue;
-            };
-            let inode = target
-                .to_str()
-                .and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'))
-                .and_then(|inode| inode.parse().ok());
-            if let Some(inode) = inode {
-                sockets.remove(&inode);
+        match inodes_of(pid) {
+            Ok(inodes) => {
+                for inode in inodes {
+                    sockets.remove(&inode);
+                }
+                true
             }
+            // It ended meanwhile.
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
-        true
+    }
+
+    /// The sockets that a process has open.
+    fn inodes_of(pid: u32) -> io::Result<HashSet<u64>> {
+        let open = fs::read_dir(format!("/proc/{pid}/fd"))?;
+        let inode = |file: fs::DirEntry| {
+            let target = fs::read_link(file.path()).ok()?;
+            let inode = target.to_str()?.strip_prefix("socket:[")?;
+            inode.strip_suffix(']')?.parse().ok()
+        };
+        Ok(open.flatten().filter_map(inode).collect())
     }
 
     impl Occupants {
@@ -359,10 +457,38 @@ mod linux {
         }
 
         #[test]
+        fn of_those_who_share_a_socket_the_parents_are_named() {
+            let addr = SocketAddr::from(([127, 0, 0, 1], 80));
+            let found = |pid, inode, parent| Found {
+                protocol: Protocol::Tcp,
+                addr,
+                pid,
+                name: String::new(),
+                origin: Origin {
+                    inode,
+                    parent: Some(parent),
+                },
+            };
+            // A master and its worker, an orphan of another master, and the master's child with a socket of its own.
+            let mut all = vec![
+                found(7, 1, 1),
+                found(8, 1, 7),
+                found(9, 2, 1),
+                found(10, 3, 7),
+            ];
+            leave_out_heirs(&mut all);
+            let pids: Vec<_> = all.iter().map(|found| found.pid).collect();
+            assert_eq!(pids, [7, 9, 10]);
+        }
+
+        #[test]
         fn a_line_about_a_connection_is_passed_over() {
             let line = "1: 0100007F:A000 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 0 0 4242 1";
-            assert_eq!(parse(line), None);
-            assert_eq!(parse("sl local_address rem_address st"), None);
+            assert_eq!(parse(line, Protocol::Tcp), None);
+            assert_eq!(
+                parse("sl local_address rem_address st", Protocol::Udp),
+                None
+            );
         }
     }
 }

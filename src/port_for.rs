@@ -18,6 +18,8 @@ use crate::id;
 use crate::lease::Leases;
 use crate::request::Request;
 use crate::store::Store;
+#[cfg(feature = "tokio")]
+use crate::wait::Waiter;
 
 /// One store of ports. Cheap to clone; clones share the store.
 ///
@@ -191,10 +193,37 @@ impl PortFor {
     ///
     /// Those of [`Request::guard`], and [`Deadlock`](crate::ErrorKind::Deadlock) when an id is there twice.
     pub fn guards<const N: usize>(&self, ids: [&str; N]) -> Result<[PortGuard; N], Error> {
-        acquire::guards(self, &ids.map(|id| self.request(id)))
+        let guards = acquire::guards(self, &ids.map(|id| self.request(id)))?;
+        Ok(acquire::array(guards))
     }
 
-    /// A guard for `first` or the next higher port that is free. It has no id, and nothing is remembered.
+    /// As [`guard`](Self::guard), for async code: see [`Request::guard_async`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Request::guard_async`].
+    #[cfg(feature = "tokio")]
+    pub async fn guard_async(&self, id: &str) -> Result<PortGuard, Error> {
+        self.request(id).guard_async().await
+    }
+
+    /// As [`guards`](Self::guards), for async code: see [`Request::guard_async`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Request::guard_async`], and [`Deadlock`](crate::ErrorKind::Deadlock) when an id is there twice.
+    #[cfg(feature = "tokio")]
+    pub async fn guards_async<const N: usize>(
+        &self,
+        ids: [&str; N],
+    ) -> Result<[PortGuard; N], Error> {
+        let requests = ids.map(|id| self.request(id));
+        let guards = acquire::guards_for(Waiter::Future, self, &requests).await?;
+        Ok(acquire::array(guards))
+    }
+
+    /// A guard for `first` or the next higher port that is free; 0 stands for the first that needs no privileges. It
+    /// has no id, and nothing is remembered.
     ///
     /// # Errors
     ///

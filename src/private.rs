@@ -1,8 +1,10 @@
 //! What the attribute's expansion calls. Not for people: it changes with the macro crate, which is pinned for that.
 
 use crate::acquire;
+use crate::hash::fnv1a;
 use crate::id::MAX_ID;
 use crate::param::{FromGuard, Slot};
+use crate::wait::{Waiter, without_pending};
 use crate::{Error, PortFor, PortSet};
 use std::fmt::Write as _;
 use std::thread;
@@ -97,7 +99,7 @@ impl Wanted {
     reason = "the expansion is the same for `guards_async`"
 )]
 pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
-    acquired(try_guards(&wanted))
+    acquired(without_pending(guards_for(Waiter::Thread, &wanted)))
 }
 
 /// [`guards`] for an async test; [`acquired`] panics for it, as a future has no caller to point at.
@@ -105,12 +107,8 @@ pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
 /// # Errors
 ///
 /// What a guard's acquisition gives.
-#[expect(
-    clippy::unused_async,
-    reason = "a wait may leave the runtime's thread one day"
-)]
 pub async fn guards_async<const N: usize>(wanted: [Wanted; N]) -> Result<[Slot; N], Error> {
-    try_guards(&wanted)
+    guards_for(Waiter::Test, &wanted).await
 }
 
 /// The second half of [`guards_async`].
@@ -133,7 +131,10 @@ pub fn param<'slot, T: FromGuard<'slot>>(slot: &'slot mut Slot) -> T {
     }
 }
 
-fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> {
+async fn guards_for<const N: usize>(
+    waiter: Waiter,
+    wanted: &[Wanted; N],
+) -> Result<[Slot; N], Error> {
     let port_for = PortFor::shared()?;
     let requests = wanted.each_ref().map(|wanted| {
         let mut request = port_for.request(&wanted.id);
@@ -159,7 +160,8 @@ fn try_guards<const N: usize>(wanted: &[Wanted; N]) -> Result<[Slot; N], Error> 
         }
         request
     });
-    Ok(acquire::guards(port_for, &requests)?.map(Slot::new))
+    let guards = acquire::guards_for(waiter, port_for, &requests).await?;
+    Ok(acquire::array(guards).map(Slot::new))
 }
 
 /// The id of a parameter that was not given one: `crate::path::to::test::parameter`.
@@ -198,7 +200,7 @@ fn make_auto_id(
 /// Cuts `id` to what an id may have, with a hash of the whole at its end: equal beginnings stay apart.
 fn shorten(mut id: String) -> String {
     if id.len() > MAX_ID {
-        let hash = fnv1a(&id);
+        let hash = fnv1a(id.as_bytes());
         let mut end = MAX_ID - "-0123456789abcdef".len();
         while !id.is_char_boundary(end) {
             end -= 1;
@@ -208,13 +210,6 @@ fn shorten(mut id: String) -> String {
         let _ = write!(id, "-{hash:016x}");
     }
     id
-}
-
-/// 64-bit FNV-1a. Like the choice of a port, it must never change: the ids are in people's stores.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

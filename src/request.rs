@@ -8,6 +8,8 @@ use crate::guard::PortGuard;
 use crate::host::Host;
 use crate::port_for::PortFor;
 use crate::ports::PortSet;
+#[cfg(feature = "tokio")]
+use crate::wait::Waiter;
 
 /// A port to ask for, with more to say about it than its id. Made by [`PortFor::request`].
 ///
@@ -149,7 +151,8 @@ impl<'a> Request<'a> {
         Ok(ports[0])
     }
 
-    /// Makes the port yours: assigned, leased and held.
+    /// Makes the port yours: assigned, leased and held. A wait stops the thread; for async code there is `guard_async`
+    /// (feature `tokio`).
     ///
     /// # Errors
     ///
@@ -160,7 +163,37 @@ impl<'a> Request<'a> {
     /// `localhost`.
     pub fn guard(self) -> Result<PortGuard, Error> {
         let port_for = self.port_for;
-        let [guard] = acquire::guards(port_for, &[self])?;
+        let [guard] = acquire::array(acquire::guards(port_for, &[self])?);
+        Ok(guard)
+    }
+
+    /// As [`guard`](Self::guard), for async code: while it waits, a tokio runtime runs other tasks on the thread. Under
+    /// another runtime it waits as `guard` does.
+    ///
+    /// Dropping the future gives the request up.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let first = ports.guard_async("api").await?;
+    /// let user = tokio::spawn(async move { drop(first) });
+    /// let second = ports.request("api").host("localhost").guard_async().await?;
+    /// # user.await.unwrap();
+    /// # Ok::<(), port_for::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guard`](Self::guard), except [`Deadlock`](crate::ErrorKind::Deadlock): whatever part of the program
+    /// holds the port may let it go while this waits.
+    #[cfg(feature = "tokio")]
+    pub async fn guard_async(self) -> Result<PortGuard, Error> {
+        let port_for = self.port_for;
+        let guards = acquire::guards_for(Waiter::Future, port_for, &[self]).await?;
+        let [guard] = acquire::array(guards);
         Ok(guard)
     }
 }

@@ -2,11 +2,10 @@
 
 #![allow(missing_docs)]
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 // README.md:
 use port_for::{PortGuard, port_for};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 #[rustfmt::skip] // As the README has it.
 #[port_for("api")]

@@ -19,7 +19,8 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use port_for::{PortGuard, port_for};
 use support::HttpServer;
@@ -130,6 +131,28 @@ fn check() -> usize {
 #[ignore = "run by `tests/both-at-once`"]
 fn the_journal_has_no_overlap() {
     println!("{} uses, no overlap", check());
+}
+
+/// Ends when the same test of another checkout has had its port for as long: with one port, the second could not.
+#[port_for("meeting", on_busy = "fail")]
+#[ignore = "run by `tests/both-at-once`"]
+fn another_checkout_has_this_id_at_the_same_time(api: PortGuard) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(journal())
+        .unwrap();
+    writeln!(file, "{}", api.port()).unwrap();
+    let begin = Instant::now();
+    loop {
+        let text = fs::read_to_string(journal()).unwrap();
+        if let [one, two] = *text.lines().collect::<Vec<_>>() {
+            assert_ne!(one, two);
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "nobody came");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 macro_rules! tests {

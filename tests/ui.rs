@@ -2,5 +2,9 @@
 
 #[test]
 fn every_mistake_has_its_message() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    let tests = trybuild::TestCases::new();
+    tests.compile_fail("tests/ui/*.rs");
+    if cfg!(feature = "rstest") {
+        tests.compile_fail("tests/ui/fixture/*.rs");
+    }
 }

@@ -27,7 +27,6 @@ mod table;
 
 pub(crate) use choice::walk;
 pub use parse::ParsePortSetError;
-pub(crate) use pool::pool;
 pub(crate) use probe::accepts;
 pub use probe::{is_available, is_used, pick};
 pub use set::{Iter, PortSet, Ranges};

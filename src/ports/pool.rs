@@ -13,11 +13,6 @@ const BORDER: u16 = 3;
 /// The system's ports: to bind one takes privileges nearly everywhere.
 const SYSTEM: RangeInclusive<u16> = 1..=1024;
 
-/// What ids get their ports from unless told otherwise.
-pub(crate) fn pool() -> PortSet {
-    PortSet::good()
-}
-
 impl PortSet {
     /// The ports that IANA has assigned to no service, for TCP or UDP, that are not well known without
     /// it either, and that web browsers open.

@@ -2,9 +2,15 @@
 
 #![cfg(test)]
 
+mod readme;
+
 use port_for::{PortGuard, port_for};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::pin;
+use std::process::Command;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -182,9 +188,55 @@ mod rstest_test {
         converse_async(tokio::net::TcpListener::from_std(listener).unwrap(), words).await;
     }
 
+    #[port_for("frameworks/shared")]
+    #[rstest]
+    #[timeout(Duration::from_secs(100))]
+    #[tokio::test]
+    async fn asynchronous_with_a_timeout(api: tokio::net::TcpListener) {
+        converse_async(api, "timeout").await;
+    }
+
     #[fixture]
     async fn slow() -> u8 {
         1
+    }
+
+    /// Has the port while others wait for it, and lets it go only if the runtime goes on meanwhile.
+    #[fixture]
+    async fn neighbour() {
+        let take = tokio::spawn(port_for::guard_async("frameworks/neighbour"));
+        let guard = take.await.unwrap().unwrap();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            drop(guard);
+        });
+    }
+
+    #[port_for("frameworks/neighbour")]
+    #[rstest]
+    #[tokio::test]
+    async fn a_wait_before_the_body_does_not_stop_the_runtime(
+        #[future(awt)] neighbour: (),
+        api: TcpListener,
+    ) {
+        let () = neighbour;
+        api.set_nonblocking(true).unwrap();
+        converse_async(tokio::net::TcpListener::from_std(api).unwrap(), "after").await;
+    }
+
+    #[port_for("frameworks/twice")]
+    #[rstest]
+    #[tokio::test]
+    #[should_panic(expected = "already held by this thread or task")]
+    async fn a_wait_for_the_tests_own_fixture_is_told_at_once(
+        #[from(port_for::fixture::port)]
+        #[with("frameworks/twice")]
+        first: PortGuard,
+        second: PortGuard,
+    ) {
+        drop([first, second]);
     }
 
     #[port_for("frameworks/shared")]
@@ -236,9 +288,55 @@ mod fixture_test {
     }
 
     #[rstest]
-    #[should_panic(expected = "#[with(\"api\")]")]
-    fn without_an_id(port: PortGuard) {
+    #[tokio::test]
+    async fn asynchronous_waiting(
+        #[future]
+        #[from(port_for::fixture::port_async)]
+        #[with("frameworks/shared")]
+        api: PortGuard,
+    ) {
+        let mut api = api.await;
+        let listener = api.take_listener().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        converse_async(
+            tokio::net::TcpListener::from_std(listener).unwrap(),
+            "fixture",
+        )
+        .await;
+    }
+
+    #[rstest]
+    #[ignore = "run by `a_failure_points_at_the_test`"]
+    fn fails(#[with("-invalid")] port: PortGuard) {
         drop(port);
+    }
+
+    #[rstest]
+    #[tokio::test]
+    #[ignore = "run by `a_failure_points_at_the_test`"]
+    async fn fails_async(
+        #[future(awt)]
+        #[from(port_for::fixture::port_async)]
+        #[with("-invalid")]
+        api: PortGuard,
+    ) {
+        drop(api);
+    }
+
+    #[test]
+    fn a_failure_points_at_the_test() {
+        for (name, line) in [("fails", line!() - 20), ("fails_async", line!() - 14)] {
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--nocapture", "--exact"])
+                .arg(format!("fixture_test::{name}"))
+                .output()
+                .unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success());
+            let place = format!("{}:{line}:", file!());
+            assert!(stderr.contains(&place), "{place} is not in: {stderr}");
+            assert!(stderr.contains("-invalid"), "{stderr}");
+        }
     }
 }
 
@@ -300,28 +398,73 @@ mod test_case_test {
     }
 }
 
-mod smol_test {
+/// Runs a future on this thread, as small runtimes do.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+mod async_std {
+    pub(super) use frameworks_stand_ins::runtime_test as test;
+}
+
+mod smol_potat {
+    pub(super) use frameworks_stand_ins::runtime_test as test;
+}
+
+mod other_runtimes_test {
     use super::*;
 
     #[port_for("frameworks/shared")]
-    #[smol_potat::test]
-    async fn asynchronous(api: TcpListener) {
-        smol::unblock(move || converse(&api, "smol")).await;
+    #[async_std::test]
+    async fn of_async_std(api: TcpListener) {
+        converse(&api, "async-std");
     }
+
+    #[port_for("frameworks/shared")]
+    #[smol_potat::test]
+    async fn of_smol(mut api: PortGuard) -> Result<(), port_for::Error> {
+        converse(&api.take_listener()?, "smol");
+        Ok(())
+    }
+}
+
+mod sqlx {
+    pub(super) use frameworks_stand_ins::pool_test as test;
+    pub(super) type PgPool = String;
 }
 
 mod pool_test {
     use super::*;
+    use sqlx::PgPool;
 
     #[port_for("frameworks/shared")]
-    #[frameworks_pool::test]
-    fn one_of_several_parameters(pool: String, mut api: PortGuard) {
+    #[sqlx::test]
+    fn one_of_several_parameters(pool: PgPool, mut api: PortGuard) {
         assert_eq!(pool, "");
         converse(&api.take_listener().unwrap(), "pool");
     }
 
     #[port_for]
-    #[frameworks_pool::test]
+    #[sqlx::test]
+    async fn asynchronous(pool: PgPool, #[port] api: TcpListener) {
+        converse(&api, &pool);
+    }
+
+    #[port_for]
+    #[sqlx::test]
     fn marked(#[port] api: TcpListener, pool: u8) {
         assert_eq!(pool, 0);
         converse(&api, "pool");

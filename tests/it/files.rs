@@ -369,7 +369,10 @@ fn a_port_with_connections_that_this_user_may_not_bind_is_taken_and_no_error() {
     let mut command = Command::new(program);
     command.args(told.get_args()).current_dir("/").uid(SOMEBODY);
     for (variable, value) in told.get_envs() {
-        command.env(variable, value.unwrap());
+        match value {
+            Some(value) => command.env(variable, value),
+            None => command.env_remove(variable),
+        };
     }
     let mut child = ChildTest::run(&mut command);
     assert_eq!(child.line(), "Ok(None)");

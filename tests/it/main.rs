@@ -20,4 +20,6 @@ mod ids;
 mod race;
 mod rival;
 mod store_text;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod tidy;

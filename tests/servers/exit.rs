@@ -35,6 +35,11 @@ fn assert_gone_within_a_second(pids: &[u32]) {
     }
 }
 
+/// Ids that no other test has, and so ports that hardly any other is given.
+fn ids<const N: usize>(store: &PortFor, names: [&str; N]) -> [String; N] {
+    names.map(|name| format!("{name} {}", store.path().display()))
+}
+
 /// How the test process ends.
 const ENDS: [&str; 5] = ["panic", "abort", "kill", "exit", "return"];
 
@@ -47,7 +52,8 @@ fn test_process() {
         return;
     };
     let store = PortFor::open(store).unwrap();
-    let [mut direct, mut by_shell] = store.guards(["direct", "by shell"]).unwrap();
+    let ids = ids(&store, ["direct", "by shell"]);
+    let [mut direct, mut by_shell] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
     let port = direct.port();
     let mut one = direct.spawn(&mut redis_command(&program, port)).unwrap();
     one.wait_ready(PATIENCE).unwrap();
@@ -103,8 +109,8 @@ fn no_server_is_left_and_its_port_is_free(#[values(0, 1, 2, 3, 4)] end: usize) {
         process.ended();
     }
     assert_gone_within_a_second(&pids);
-    for id in ["direct", "by shell"] {
-        drop(store.request(id).timeout(Duration::ZERO).guard().unwrap());
+    for id in ids(&store, ["direct", "by shell"]) {
+        drop(store.request(&id).timeout(Duration::ZERO).guard().unwrap());
     }
 }
 
@@ -114,8 +120,8 @@ fn no_server_is_left_and_its_port_is_free(#[values(0, 1, 2, 3, 4)] end: usize) {
 fn forking() {
     let Some((store, addr)) = told() else { return };
     let store = PortFor::open(store).unwrap();
-    let mut held = store.guard("held").unwrap();
-    let mut served = store.guard("served").unwrap();
+    let ids = ids(&store, ["held", "served"]);
+    let [mut held, mut served] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
     let mut hello = served
         .spawn(
             Command::new(std::env::current_exe().unwrap())
@@ -153,9 +159,9 @@ fn a_fork_that_never_execs_does_its_parent_no_harm() {
     let store = TempStore::new();
     let mut process = ChildTest::start("exit::forking", store.path(), "");
     assert_eq!(process.line(), "unharmed");
-    for id in ["held", "served"] {
+    for id in ids(&store, ["held", "served"]) {
         let error = store
-            .request(id)
+            .request(&id)
             .timeout(Duration::ZERO)
             .guard()
             .unwrap_err();
@@ -183,7 +189,9 @@ fn a_panicking_test_shows_what_its_server_said() {
 #[ignore = "a test process for another test"]
 fn panicking() {
     let Some((path, _)) = told() else { return };
-    let mut guard = PortFor::open(&path).unwrap().guard("deaf").unwrap();
+    let store = PortFor::open(path).unwrap();
+    let [id] = ids(&store, ["deaf"]);
+    let mut guard = store.guard(&id).unwrap();
     let mut deaf = guard.spawn(&mut deaf()).unwrap();
     // Until it has said something, which its errors show.
     let has_spoken = |error: port_for::Error| error.to_string().contains("  deaf");

@@ -150,6 +150,10 @@ pub fn command(name: &str, store: &Path, value: &str) -> Command {
         ])
         .env(STORE, store)
         .env(VALUE, value);
+    // A test of its own, not the one that nextest runs.
+    for variable in ["NEXTEST_TEST_NAME", "NEXTEST_BINARY_ID", "NEXTEST_ATTEMPT"] {
+        command.env_remove(variable);
+    }
     command
 }
 
