@@ -377,9 +377,10 @@ async fn hold_all(
     leases.sort_by_key(|&(nth, _)| nth);
     let mut guards = Vec::with_capacity(requests.len());
     for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
-        let Some(hold) = hold(port_for, request, port, wait).await? else {
+        let Some(hold) = hold(port_for, request, port, &lease, wait).await? else {
             return Ok(None);
         };
+        lease.settle()?;
         guards.push(PortGuard::new(request.id.to_owned(), hold, Some(lease)));
     }
     Ok(Some(guards))
@@ -390,6 +391,7 @@ async fn hold(
     port_for: &PortFor,
     request: &Request<'_>,
     port: u16,
+    lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let id = request.id;
@@ -397,9 +399,14 @@ async fn hold(
     // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
     let (began, mut told) = (Instant::now(), false);
     loop {
+        let bound = if lease.is_new() {
+            Hold::bind_alone(&addrs, request.udp)
+        } else {
+            Hold::bind(&addrs, request.udp)
+        };
         let Refused {
             protocol, source, ..
-        } = match Hold::bind(&addrs, request.udp) {
+        } = match bound {
             Ok(hold) => return Ok(Some(hold)),
             Err(refused) if refused.is_taken() => refused,
             Err(other) => return Err(refused(id, other.addr, other.source)),
@@ -502,7 +509,10 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
             continue;
         };
         match Hold::bind(&[at_localhost(port)], false) {
-            Ok(hold) => return Ok(PortGuard::new(NAME.to_owned(), hold, Some(lease))),
+            Ok(hold) => {
+                lease.settle()?;
+                return Ok(PortGuard::new(NAME.to_owned(), hold, Some(lease)));
+            }
             Err(refused) if refused.is_taken() => {}
             Err(other) => return Err(refused(NAME, other.addr, other.source)),
         }

@@ -43,7 +43,7 @@ fn untrusted(path: &Path, why: impl Into<String>) -> Error {
 ///
 /// # Errors
 ///
-/// When it is somebody else's, everybody's, or no folder at all.
+/// When it is somebody else's, everybody's, on another machine, or no folder at all.
 pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
     let found = match fs::symlink_metadata(folder) {
         Ok(found) => found,
@@ -57,6 +57,14 @@ pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
         fs::metadata(folder).map_err(|error| failed("look at the folder", folder, error))?;
     if !found.is_dir() {
         return Err(untrusted(folder, "it is not a folder"));
+    }
+    let kind = platform::network_of(folder)
+        .map_err(|error| failed("look at the folder", folder, error))?;
+    if let Some(kind) = kind {
+        let why = format!(
+            "it is on a network file system ({kind}), where locks and replaced files are not seen by all at once"
+        );
+        return Err(untrusted(folder, why));
     }
     match Access::of_folder(&found) {
         Ok(access) => Ok(Some(access)),
@@ -106,11 +114,16 @@ pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metada
         return Ok(opened);
     }
     options.create(true);
-    let mut made = checked(ACTION, path, access, &options)?;
+    let create = || {
+        platform::make_shared(path, access)
+            .map_err(|error| failed("share the lock file", path, error))?;
+        checked(ACTION, path, access, &options)
+    };
+    let mut made = create()?;
     if made.is_none() {
         // Nor is its folder there.
         make_folder(path.parent().unwrap_or(path))?;
-        made = checked(ACTION, path, access, &options)?;
+        made = create()?;
     }
     let Some((file, found)) = made else {
         let missing = io::Error::from(io::ErrorKind::NotFound);

@@ -133,6 +133,24 @@ impl Place {
 }
 
 impl Hold {
+    /// As [`bind`](Self::bind), but not where somebody has a socket that does not listen.
+    pub(crate) fn bind_alone(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
+        for &addr in addrs {
+            let source = match socket::is_unbound(addr) {
+                Ok(true) => continue,
+                Ok(false) => io::ErrorKind::AddrInUse.into(),
+                Err(error) if socket::is_absent(&error) => continue,
+                Err(error) => error,
+            };
+            return Err(Refused {
+                addr,
+                protocol: Protocol::Tcp,
+                source,
+            });
+        }
+        Self::bind(addrs, udp)
+    }
+
     /// Holds the port at every one of the addresses; those after the first only where the machine has them.
     pub(crate) fn bind(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
         let mut places = Vec::with_capacity(addrs.len());

@@ -76,6 +76,9 @@ impl Leases {
         let Some(lock) = Lock::try_take(&self.path(port), access)? else {
             return Ok(None);
         };
+        if !lock.is_new() {
+            lock.note()?;
+        }
         taken().insert(lock.id().clone(), Taker::current());
         Ok(Some(Lease { lock: Some(lock) }))
     }
@@ -171,6 +174,24 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Whether the lease's file is no proof that nobody else has the port: it was not there, or nobody has held the port
+    /// by it yet. Somebody may still hold it by a file that was deleted meanwhile, as cleaners of `/tmp` do.
+    pub(crate) fn is_new(&self) -> bool {
+        self.lock.as_ref().is_some_and(Lock::is_new)
+    }
+
+    /// Makes the file of a [new](Self::is_new) lease a proof, once the port was found to be nobody's and is held.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        match &self.lock {
+            Some(lock) if lock.is_new() => lock.note(),
+            _ => Ok(()),
+        }
+    }
+
     /// Gives the lease up. Once it is, there is nothing more to do.
     pub(crate) fn release(&mut self) -> Result<(), Error> {
         self.forget().map_or(Ok(()), Lock::release)

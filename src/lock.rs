@@ -18,17 +18,20 @@ pub(crate) struct Lock {
     file: File,
     id: FileId,
     path: PathBuf,
+    /// What the file was when it was locked.
+    found: Metadata,
     /// The process that took the lock; none once it is unlocked. A forked child shares the lock with its parent, and
     /// its unlock would be the parent's.
     owner: Option<u32>,
 }
 
 impl Lock {
-    /// Takes the lock if nobody else has it, making its file if need be.
+    /// Takes the lock if nobody else has it, making its file if need be. The holder's record is still to be
+    /// [written](Self::note).
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, locked or written, or is not to be trusted.
+    /// When the file cannot be opened or locked, or is not to be trusted.
     pub(crate) fn try_take(path: &Path, access: Access) -> Result<Option<Self>, Error> {
         loop {
             let (file, found) = files::open_lock(path, access)?;
@@ -37,22 +40,37 @@ impl Lock {
             if !locked {
                 return Ok(None);
             }
-            let pid = process::id();
-            let lock = Self {
+            let mut lock = Self {
                 id: FileId::new(&found, path),
                 file,
                 path: path.to_owned(),
-                owner: Some(pid),
+                found,
+                owner: Some(process::id()),
             };
             // Between the open and the lock the file may have been removed, and the path may name a new one, which
             // somebody else can lock as well. Each turn of this loop means that somebody else released an id.
             if let Some(found) = lock.in_place()? {
-                let note = Holder::note_of_this_thread(pid);
-                files::write_note(&lock.file, path, &found, &note)
-                    .map_err(|error| files::failed("write the lock file", path, error))?;
+                lock.found = found;
                 return Ok(Some(lock));
             }
         }
+    }
+
+    /// Whether the file was made for this lock, or its holders so far were gone before they left a record.
+    pub(crate) fn is_new(&self) -> bool {
+        // Where files that are open stay, there is nothing to tell, and the record is beside the file.
+        files::LOCKS_CAN_BE_REMOVED && self.found.len() == 0
+    }
+
+    /// Writes down that this thread holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn note(&self) -> Result<(), Error> {
+        let note = Holder::note_of_this_thread(process::id());
+        files::write_note(&self.file, &self.path, &self.found, &note)
+            .map_err(|error| files::failed("write the lock file", &self.path, error))
     }
 
     /// Who holds the lock at this moment; none when nobody does.
@@ -70,7 +88,8 @@ impl Lock {
         let free = retried(|| fs2::FileExt::try_lock_shared(&file))
             .map_err(|error| files::failed("lock", path, error))?;
         if free {
-            fs2::FileExt::unlock(&file).map_err(|error| files::failed("unlock", path, error))?;
+            retried(|| fs2::FileExt::unlock(&file))
+                .map_err(|error| files::failed("unlock", path, error))?;
             return Ok(None);
         }
         Ok(Some(Holder::read(path)))
@@ -116,7 +135,7 @@ impl Lock {
         {
             // Closing alone is not enough: a child that a sibling thread has just forked keeps the file open until
             // it executes its program, and with the file the lock.
-            fs2::FileExt::unlock(&self.file)?;
+            retried(|| fs2::FileExt::unlock(&self.file))?;
         }
         Ok(())
     }
@@ -137,7 +156,7 @@ impl Drop for Lock {
     }
 }
 
-/// True: locked; false: somebody else has it.
+/// True: locked, or unlocked; false: somebody else has it.
 fn retried(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
     loop {
         match lock() {

@@ -172,6 +172,15 @@ pub(crate) fn can_be_bound_at(addr: SocketAddr) -> io::Result<bool> {
     is_free(Type::STREAM, addr)
 }
 
+/// Whether nobody has a TCP socket at `addr`, not even one that does not listen, as a guard that has vacated its port.
+///
+/// # Errors
+///
+/// As [`Listener::bind`].
+pub(crate) fn is_unbound(addr: SocketAddr) -> io::Result<bool> {
+    Ok(binds(Type::STREAM, addr)? || only_lingers(addr)?)
+}
+
 /// Binds at the wildcard, and where that does not say everything, at `addr` too.
 fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
     // On Unix a wildcard bind without SO_REUSEADDR already fails over any socket on any address. A

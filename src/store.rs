@@ -89,6 +89,10 @@ struct Cached {
 }
 
 impl Store {
+    /// How long a text that is no store may be one that somebody is just writing: we replace the file, but an editor may
+    /// empty it and write it anew.
+    const EDITING: Duration = Duration::from_millis(250);
+
     /// The store at an absolute path; nothing is read or made yet.
     pub(crate) fn new(path: PathBuf) -> Self {
         let beside = |suffix: &str| {
@@ -140,13 +144,20 @@ impl Store {
         let Some(access) = self.access()? else {
             return Ok(Arc::default());
         };
-        let Some((mut file, found)) = files::open(ACTION, &self.path, access)? else {
-            return Ok(Arc::default());
+        let mut wait = Wait::new(Self::EDITING);
+        let (file, found, snapshot) = loop {
+            let Some((mut file, found)) = files::open(ACTION, &self.path, access)? else {
+                return Ok(Arc::default());
+            };
+            let mut text = Vec::new();
+            file.read_to_end(&mut text)
+                .map_err(|error| files::failed(ACTION, &self.path, error))?;
+            match self.parse(&text) {
+                Ok(snapshot) => break (file, found, Arc::new(snapshot)),
+                Err(error) if !wait.pause() => return Err(error),
+                Err(_) => {}
+            }
         };
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)
-            .map_err(|error| files::failed(ACTION, &self.path, error))?;
-        let snapshot = Arc::new(self.parse(&text)?);
         *cache = Some(Cached {
             // Of the open file: the path may name a newer one by now.
             stamp: Stamp::new(&found, &self.path),
@@ -189,6 +200,7 @@ impl Store {
         let mut wait = Wait::new(limit);
         let lock = loop {
             if let Some(lock) = Lock::try_take(&self.lock, access)? {
+                lock.note()?;
                 break lock;
             }
             if !wait.pause() {

@@ -33,12 +33,22 @@ pub(super) fn check_link(_link: &Metadata) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "same signature as on Unix")]
+pub(super) fn network_of(_folder: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
 pub(super) fn options() -> OpenOptions {
     OpenOptions::new()
 }
 
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "same signature as on Unix")]
+pub(super) fn make_shared(_path: &Path, _access: Access) -> io::Result<()> {
+    Ok(())
 }
 
 pub(crate) fn make_private_folder(folder: &Path) -> io::Result<Result<(), String>> {

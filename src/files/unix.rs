@@ -76,6 +76,35 @@ pub(super) fn check_link(link: &Metadata) -> Result<(), String> {
     }
 }
 
+/// The network file system that the folder is on, if it is on one.
+#[cfg(target_os = "linux")]
+pub(super) fn network_of(folder: &Path) -> io::Result<Option<&'static str>> {
+    let found = rustix::io::retry_on_intr(|| rustix::fs::statfs(folder))?;
+    // The type's width and sign differ between processors; the numbers have 32 bits.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let magic = found.f_type as u32;
+    Ok(network_with(magic))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn network_of(_folder: &Path) -> io::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+/// The network file system that has this number in the kernel's `magic.h`, and in `cifs` and `kafs`.
+///
+/// Not those that pass a host's own files into its guests (9p, virtiofs), whose locks the guest keeps.
+#[cfg(target_os = "linux")]
+fn network_with(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0x517b | 0xfe53_4d42 | 0xff53_4d42 => "SMB",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x564c => "NCP",
+        _ => return None,
+    })
+}
+
 /// Options that neither follow a link nor wait for the other end of a FIFO.
 pub(super) fn options() -> OpenOptions {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -86,20 +115,78 @@ pub(super) fn options() -> OpenOptions {
 
 /// Makes the folder, private, or shared like the one above it.
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let above = folder.parent().map(fs::metadata).transpose()?;
-    if let Some(above) = above
-        && let Ok(Access { group: Some(group) }) = Access::of_folder(&above)
-        && fs::metadata(folder)?.uid() == user()
-    {
-        std::os::unix::fs::chown(folder, None, Some(group))?;
-        // The set-group-id bit hands the group on to what is made inside.
-        fs::set_permissions(folder, Permissions::from_mode(0o2770))?;
+    let mut private = DirBuilder::new();
+    private.recursive(true).mode(0o700);
+    if let Some(above) = folder.parent() {
+        private.create(above)?;
+        if let Ok(Access { group: Some(group) }) = Access::of_folder(&fs::metadata(above)?) {
+            return create_shared_folder(above, folder, group);
+        }
     }
+    private.create(folder)
+}
+
+/// Opened to the group under another name first: members who come at once never meet a folder that keeps them out,
+/// nor does one stay behind when we are killed.
+fn create_shared_folder(above: &Path, folder: &Path, group: u32) -> io::Result<()> {
+    let made = tempfile::tempdir_in(above)?;
+    std::os::unix::fs::chown(made.path(), None, Some(group))?;
+    // The set-group-id bit hands the group on to what is made inside.
+    fs::set_permissions(made.path(), Permissions::from_mode(0o2770))?;
+    // In the place of nothing, or of what another member has just made and is still empty.
+    match fs::rename(made.path(), folder) {
+        Ok(()) => {
+            let _ = made.keep();
+            Ok(())
+        }
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a file in a folder that a group shares, and opens it to the group before it has a name; for the same reasons.
+///
+/// Where the folder is not there, the file is, or the system has no files without a name, it does nothing.
+pub(super) fn make_shared(path: &Path, access: Access) -> io::Result<()> {
+    let made = match (access.group, path.parent()) {
+        (Some(_), Some(folder)) => make_nameless_first(folder, path, access),
+        _ => Ok(()),
+    };
+    match made {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::Unsupported
+                    | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn make_nameless_first(folder: &Path, path: &Path, access: Access) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    use std::os::fd::AsRawFd;
+
+    let file = OpenOptions::new()
+        .write(true)
+        .mode(0o600)
+        .custom_flags(OFlags::TMPFILE.bits().cast_signed())
+        .open(folder)?;
+    access.apply(&file, &file.metadata()?)?;
+    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW)?;
     Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_nameless_first(_: &Path, _: &Path, _: Access) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Makes a folder that nobody else can enter, or checks that it is one.
@@ -219,4 +306,25 @@ pub(crate) fn read_note(lock: &Path) -> io::Result<Vec<u8>> {
         .take(64 * 1024)
         .read_to_end(&mut note)?;
     Ok(note)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_told_from_local_ones() {
+        for (magic, name) in [
+            (0x6969, Some("NFS")),
+            (0xff53_4d42, Some("SMB")),
+            (0xef53, None),      // ext4
+            (0x0102_1994, None), // tmpfs
+            (0x794c_7630, None), // overlayfs
+            (0x9123_683e, None), // btrfs
+            (0x0102_1997, None), // 9p
+        ] {
+            assert_eq!(network_with(magic), name, "{magic:#x}");
+        }
+        assert_eq!(network_of(&std::env::temp_dir()).unwrap(), None);
+    }
 }

@@ -1,11 +1,13 @@
 //! Stores and folders that cannot, or must not, be used.
 
 use std::fs;
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use port_for::{Error, ErrorKind, PortFor, PortSet};
 
@@ -146,6 +148,40 @@ fn a_folder_of_leases_that_somebody_planted_is_refused() {
             chown(leases, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
         });
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lease_whose_file_was_deleted_still_excludes_others_when_its_port_is_vacated() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    guard.vacate().unwrap();
+    for _ in 0..2 {
+        fs::remove_dir_all(store.folder().join("ports.json.leases")).unwrap();
+        // The second finds the file that the first has made.
+        for _ in 0..2 {
+            let request = store.request(&store.api);
+            let error = request.timeout(Duration::ZERO).guard().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+        }
+    }
+    let port = guard.port();
+    drop(guard);
+    for _ in 0..2 {
+        assert_eq!(store.guard(&store.api).unwrap().port(), port);
+    }
+}
+
+#[test]
+fn a_store_that_is_just_being_written_by_hand_is_read_when_it_is_whole() {
+    let store = TempStore::with("{\"version\": 1, \"po");
+    let mut editor = fs::File::options().append(true).open(store.path()).unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| store.forward_port("api", 0).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+        editor.write_all(b"rts\": {\"api\": 23817}}").unwrap();
+        assert_eq!(reader.join().unwrap(), 23817);
+    });
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! Row `forks`: sibling threads start processes without pause, each of which carries copies of all locks and sockets
+//! until it executes its program. What was released is free at once all the same.
+//!
+//! Acquiring waits a little even when it may not wait, so its success alone would hide a lock or socket that lives on.
+//! After each release the lease is locked and the port bound by hand, in one try each.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use port_for::{OnBusy, PortFor};
+use socket2::{Domain, Socket, Type};
+
+use crate::campaign::{Form, Report};
+
+const FORKERS: usize = 3;
+const ACQUIRERS: usize = 2;
+
+pub fn storm(form: Form) -> Report {
+    let (wanted, limit) = form.pick(
+        (200_000, Duration::from_secs(40)),
+        (2_000_000, Duration::from_secs(3600)),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let ports = PortFor::open(folder.path().join("ports.json")).unwrap();
+    let (rounds, forks, held, in_use) =
+        <(AtomicUsize, AtomicUsize, AtomicUsize, AtomicUsize)>::default();
+    let ids: Vec<_> = (0..ACQUIRERS)
+        .map(|nth| format!("fork storm {nth} {}", ports.path().display()))
+        .collect();
+    for id in &ids {
+        ports.forward_port(id, 0).unwrap();
+    }
+    let failed = std::sync::Mutex::new(Vec::new());
+    let over = AtomicBool::new(false);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..FORKERS {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let status = Command::new("true").status().unwrap();
+                    assert!(status.success());
+                    forks.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let acquirers: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let (ports, rounds, held, in_use, failed) =
+                    (&ports, &rounds, &held, &in_use, &failed);
+                scope.spawn(move || {
+                    while rounds.fetch_add(1, Ordering::Relaxed) < wanted
+                        && started.elapsed() < limit
+                    {
+                        let request = ports.request(id).on_busy(OnBusy::Fail);
+                        let port = match request.guard().and_then(|guard| {
+                            let port = guard.port();
+                            guard.release().map(|()| port)
+                        }) {
+                            Ok(port) => port,
+                            Err(error) => {
+                                failed.lock().unwrap().push(error.to_string());
+                                continue;
+                            }
+                        };
+                        let lease = format!("{}.leases/{port}.lock", ports.path().display());
+                        let lease = File::options().write(true).open(lease).unwrap();
+                        match fs2::FileExt::try_lock_exclusive(&lease) {
+                            // Before the close, or this very file would be what lives on.
+                            Ok(()) => fs2::FileExt::unlock(&lease).unwrap(),
+                            Err(_) => drop(held.fetch_add(1, Ordering::Relaxed)),
+                        }
+                        let _ = match listen(port) {
+                            Ok(socket) => socket.shutdown(Shutdown::Both).map(|()| 0),
+                            Err(_) => Ok(in_use.fetch_add(1, Ordering::Relaxed)),
+                        };
+                    }
+                })
+            })
+            .collect();
+        for acquirer in acquirers {
+            acquirer.join().unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let mut report = Report::default();
+    let (rounds, forks) = (rounds.into_inner() - ACQUIRERS, forks.into_inner());
+    let (held, in_use) = (held.into_inner(), in_use.into_inner());
+    report.figure(format_args!("{rounds} rounds"));
+    if rounds < wanted {
+        let limit = limit.as_secs();
+        report.figure(format_args!("{wanted} wanted, {limit} s over first"));
+    }
+    report.figure(format_args!("{forks} processes started beside them"));
+    report.figure(format_args!(
+        "{held} spurious \"held\", {in_use} spurious \"in use\""
+    ));
+    if held + in_use > 0 {
+        report.broken(format!(
+            "{held} leases and {in_use} ports were not free when they were released"
+        ));
+    }
+    for error in failed.into_inner().unwrap() {
+        report.broken(error);
+    }
+    if forks < 1_000 {
+        report.broken(format!(
+            "only {forks} processes were started: nothing was tried"
+        ));
+    }
+    report
+}
+
+/// As the next holder does it.
+fn listen(port: u16) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    socket.listen(1)?;
+    Ok(socket)
+}

@@ -1,0 +1,47 @@
+//! The promises, tried with faults: `tests/trust/campaign short` or `long` runs all rows. README.md beside this file
+//! tells what each row tries.
+//!
+//! One program is everything: the campaign, and what it starts (the code under fault, workers to be killed, what runs
+//! inside a namespace). It has no test harness, whose threads and system calls would be in the way.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "children are told where things are by environment"
+)]
+#![allow(missing_docs, unreachable_pub)]
+
+#[cfg(target_os = "linux")]
+mod campaign;
+#[cfg(target_os = "linux")]
+mod driver;
+#[cfg(target_os = "linux")]
+mod each_call;
+#[cfg(target_os = "linux")]
+mod forks;
+#[cfg(target_os = "linux")]
+mod history;
+#[cfg(target_os = "linux")]
+mod strace;
+#[cfg(target_os = "linux")]
+mod surroundings;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["trust:campaign", form, ref rows @ ..] => campaign::run(form, rows),
+        ["trust:call", name, store] => driver::run(name, store.as_ref()),
+        ["trust:work", store, journal, name] => history::work(store, journal.as_ref(), name),
+        ["trust:inside", name, folder] => surroundings::inside(name, folder.as_ref()),
+        ["trust:hold", store, id] => surroundings::hold(store, id),
+        ["trust:lock", path] => surroundings::lock(path),
+        // `cargo test` and nextest start every test program, with words of their own.
+        _ => std::process::ExitCode::SUCCESS,
+    }
+}
+
+/// What it tries with is Linux's: strace, namespaces, `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn main() {}
