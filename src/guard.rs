@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::error::{Cause, Error};
 use crate::hold::{Hold, Refused, SharedHold, State};
@@ -57,6 +58,9 @@ pub struct PortGuard {
 }
 
 impl PortGuard {
+    /// How long whoever lets go of the port may take over it.
+    const LETTING_GO: Duration = Duration::from_secs(1);
+
     pub(crate) fn new(id: String, hold: Hold, lease: Option<Lease>) -> Self {
         Self {
             id,
@@ -239,12 +243,12 @@ impl PortGuard {
     ///
     /// # Errors
     ///
-    /// [`Handoff`](crate::ErrorKind::Handoff) while somebody still has the port: the server, or a listener or UDP
-    /// socket that was taken.
+    /// [`Handoff`](crate::ErrorKind::Handoff) when somebody still has the port after a second: the server, or a listener
+    /// or UDP socket that was taken.
     pub fn rearm(&mut self) -> Result<(), Error> {
-        // A server that was told to end, or a sibling thread's child that was forked a moment ago, may still be on its
-        // way out with a copy of the socket.
-        let mut wait = Wait::glance();
+        // A server may still be on its way out, and so may a child that a sibling thread has forked, with a copy of what
+        // was just closed, until it executes its program; on a busy machine that takes a while.
+        let mut wait = Wait::new(Self::LETTING_GO);
         let mut hold = self.hold.lock();
         loop {
             match hold.rearm() {

@@ -64,7 +64,8 @@ impl Occupants {
     /// Looks for the processes that listen on each of the TCP ports, with one look at the system.
     #[cfg(feature = "cli")]
     pub(crate) fn of_each(ports: &[u16]) -> Vec<Self> {
-        let found = sockets();
+        let mut found = sockets();
+        Self::leave_out_heirs(&mut found);
         let on = |port: u16| {
             found
                 .iter()
@@ -76,9 +77,17 @@ impl Occupants {
     fn which(matches: impl Fn(&Found) -> bool) -> Self {
         let mut found = sockets();
         found.retain(matches);
-        #[cfg(target_os = "linux")]
-        linux::leave_out_heirs(&mut found);
+        Self::leave_out_heirs(&mut found);
         Self::new(found.iter())
+    }
+
+    /// Of parents and children that share a socket, leaves the parents: who ends a server ends that. Where it is not known
+    /// who shares what, leaves all.
+    fn leave_out_heirs(found: &mut Vec<Found>) {
+        #[cfg(target_os = "linux")]
+        linux::leave_out_heirs(found);
+        #[cfg(not(target_os = "linux"))]
+        let _ = found;
     }
 
     fn new<'a>(found: impl Iterator<Item = &'a Found>) -> Self {
@@ -287,7 +296,6 @@ mod linux {
         found
     }
 
-    /// Of parents and children that share a socket, leaves the parents: who ends a server ends that.
     pub(super) fn leave_out_heirs(found: &mut Vec<Found>) {
         let owners: HashSet<_> = found
             .iter()
