@@ -1,10 +1,10 @@
 //! This program, run again as a child.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,53 +31,88 @@ pub fn wait_for(mut command: Command) {
     assert!(command.status().unwrap().success());
 }
 
-/// Children that begin at the same time, and when that is, by [`now`].
+/// Children that begin at the same time, once all of them are there, and when that is, by [`now`].
 pub fn start_together(
     count: usize,
     store: &Path,
     words: impl Fn(usize) -> Vec<String>,
 ) -> (u64, Vec<Reporter>) {
-    // Time enough for all to be there, however busy the machine is.
-    let begin = now() + 100_000_000 + 4_000_000 * u64::try_from(count).unwrap();
-    (begin, start_at(begin, count, store, words))
+    let mut children = start(count, store, Stdio::piped, words);
+    for child in &mut children {
+        let mut ready = String::new();
+        child.stdout.read_line(&mut ready).unwrap();
+        assert_eq!(ready.trim_end(), READY);
+    }
+    // Time enough to tell everybody.
+    let begin = now() + 20_000_000 + 1_000_000 * u64::try_from(count).unwrap();
+    for child in &mut children {
+        let mut stdin = child.child.stdin.take().unwrap();
+        writeln!(stdin, "{begin}").unwrap();
+    }
+    (begin, children)
 }
 
-/// Children that begin when that is; 0 is at once.
-pub fn start_at(
-    begin: u64,
+/// Children that begin as soon as they are there.
+pub fn start_at_once(
     count: usize,
     store: &Path,
     words: impl Fn(usize) -> Vec<String>,
 ) -> Vec<Reporter> {
+    start(count, store, Stdio::null, words)
+}
+
+fn start(
+    count: usize,
+    store: &Path,
+    stdin: fn() -> Stdio,
+    words: impl Fn(usize) -> Vec<String>,
+) -> Vec<Reporter> {
     (0..count)
         .map(|nth| {
-            let mut words = words(nth);
-            words.push(begin.to_string());
+            let words = words(nth);
             let words: Vec<_> = words.iter().map(|word| &**word).collect();
-            Reporter::start(command(store, &words))
+            let mut command = command(store, &words);
+            command.stdin(stdin());
+            Reporter::start(command)
         })
         .collect()
 }
 
+/// What a child says when it waits for the common begin.
+const READY: &str = "ready";
+
+/// In a child: waits for the common begin, if there is to be one.
+fn wait_for_begin() {
+    println!("{READY}");
+    let mut begin = String::new();
+    std::io::stdin().read_line(&mut begin).unwrap();
+    if let Ok(begin) = begin.trim_end().parse::<u64>() {
+        thread::sleep(Duration::from_nanos(begin.saturating_sub(now())));
+    }
+}
+
 /// A child that tells what it measured.
 #[derive(Debug)]
-pub struct Reporter(Child);
+pub struct Reporter {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
 
 impl Reporter {
     pub fn start(mut command: Command) -> Self {
-        Self(command.stdout(Stdio::piped()).spawn().unwrap())
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout }
     }
 
     /// The numbers that it prints until its end, by line.
     pub fn numbers(mut self) -> Vec<Vec<u64>> {
-        let lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
+        let lines = self.stdout.lines().map(Result::unwrap);
         let numbers = lines
-            .map(|line| {
-                let line = line.unwrap();
-                line.split(' ').map(|word| word.parse().unwrap()).collect()
-            })
+            .filter(|line| line != READY)
+            .map(|line| line.split(' ').map(|word| word.parse().unwrap()).collect())
             .collect();
-        assert!(self.0.wait().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
         numbers
     }
 }
@@ -86,14 +121,6 @@ impl Reporter {
 pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(now.as_nanos()).unwrap()
-}
-
-/// In a child: waits for the common begin.
-fn wait_until(begin: &str) {
-    let begin = begin.parse().unwrap();
-    let left = u64::saturating_sub(begin, now());
-    assert!(begin == 0 || left > 0, "a child is not there in time");
-    thread::sleep(Duration::from_nanos(left));
 }
 
 /// What a child does.
@@ -113,24 +140,24 @@ pub fn run(words: &[String]) {
             println!("{}", memory());
         }
         // Ports of many ids at the same time.
-        ["crowd", FLOOR, ports, begin] => {
-            wait_until(begin);
+        ["crowd", FLOOR, ports] => {
+            wait_for_begin();
             let held: Vec<_> = ports.split(',').map(bind).collect();
             drop(held);
             println!("{}", now());
         }
-        ["crowd", OURS, ids, begin] => {
-            wait_until(begin);
+        ["crowd", OURS, ids] => {
+            wait_for_begin();
             let ports = PortFor::shared().unwrap();
             let held: Vec<_> = ids.split(',').map(|id| ports.guard(id).unwrap()).collect();
             drop(held);
             println!("{}", now());
         }
         // One id, again and again: when it was asked for, had, and given back.
-        ["hand along", turns, hold, id, begin] => {
+        ["hand along", turns, hold, id] => {
             let hold = Duration::from_micros(hold.parse().unwrap());
             let ports = PortFor::shared().unwrap();
-            wait_until(begin);
+            wait_for_begin();
             for _ in 0..turns.parse().unwrap() {
                 let asked = now();
                 let guard = ports.guard(id).unwrap();
@@ -142,11 +169,11 @@ pub fn run(words: &[String]) {
             }
         }
         // As many handouts as the time allows.
-        ["as many", name, id, millis, begin] => {
+        ["as many", name, id, millis] => {
             let ports = PortFor::shared().unwrap();
             let mut handout = handout(name, ports, id);
             handout();
-            wait_until(begin);
+            wait_for_begin();
             let time = Duration::from_millis(millis.parse().unwrap());
             let (begin, mut count) = (Instant::now(), 0);
             while begin.elapsed() < time {

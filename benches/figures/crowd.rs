@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Effort;
-use crate::children::{Reporter, ids_of_each, listed, start_at, start_together};
+use crate::children::{Reporter, ids_of_each, listed, start_at_once, start_together};
 use crate::measure::{Figure, Target, median, timed};
 use crate::support::{FLOOR, OURS, Store, ids};
 use crate::written::Written;
@@ -32,7 +32,7 @@ pub fn at_once(effort: Effort) -> Vec<Figure> {
     // From the start of the first process to the end of the last.
     let whole = |name| {
         timed(|| {
-            let children = start_at(0, PROCESSES, path, |nth| words(name, nth));
+            let children = start_at_once(PROCESSES, path, |nth| words(name, nth));
             for child in children {
                 child.numbers();
             }
