@@ -131,9 +131,14 @@ pub const CALLS: &[Call] = &[
                 .parent()
                 .expect("in a folder")
                 .with_extension("conf");
-            std::fs::write(&config, "[DEFAULT]\nnew = 65491\nnew 2 = 65492\n").unwrap();
+            let pool: port_for::PortSet = std::env::var("PORT_FOR_POOL").unwrap().parse().unwrap();
+            let last = pool.iter().last().expect("a port");
+            let entries = [("new", last + 1), ("new 2", last + 2)];
+            let lines = entries.map(|(id, port)| format!("{id} = {port}\n"));
+            std::fs::write(&config, format!("[DEFAULT]\n{}", lines.concat())).unwrap();
             between(&mut || {
-                port_for::__cli::import(ports, &config).map(|_| "new=65491,new 2=65492".to_owned())
+                port_for::__cli::import(ports, &config)?;
+                Ok(entries.map(|(id, port)| format!("{id}={port}")).join(","))
             });
             Ok(())
         },
