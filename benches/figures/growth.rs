@@ -9,7 +9,7 @@ use crate::children::start_together;
 use crate::handouts::everybody;
 use crate::measure::{Figure, median};
 use crate::processes::first_by_size;
-use crate::support::{FLOOR, OURS, PEERS, Store, ids};
+use crate::support::{FLOOR, ONLY_NUMBERS, OURS, PEERS, Store, ids};
 
 /// A line in the figure: how many times the floor, at each place of the x axis.
 struct Line {
@@ -137,7 +137,7 @@ fn draw(panels: &[Panel; 2]) -> String {
          <title>Time of a handout, as a multiple of a bare bind</title>\n\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
          <text x=\"{}\" y=\"22\" font-size=\"14\">A port handed out and given back: time, as a \
-         multiple of a bare bind + listen + close</text>\n",
+         multiple of a bare bind + listen + close (dashed: only a number, no socket)</text>\n",
         PLOTS[0].0
     );
     for (panel, (left, right)) in panels.iter().zip(PLOTS) {
@@ -212,13 +212,17 @@ fn draw_lines(
     }
     for ((end, line), name) in ends.into_iter().zip(names) {
         let (color, width) = style(&line.name);
+        let dashed = match &*line.name {
+            name if ONLY_NUMBERS.contains(&name) => " stroke-dasharray=\"5 3\"",
+            _ => "",
+        };
         let points = line.points.iter();
         let points: Vec<_> = points
             .map(|&(tick, ratio)| format!("{:.1},{:.1}", x(tick), y(ratio)))
             .collect();
         let _ = writeln!(
             svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"/>\
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\"{dashed}/>\
              <path d=\"M{} {end:.1}L{} {name:.1}\" stroke=\"{color}\" stroke-width=\"0.7\" fill=\"none\"/>\
              <text x=\"{}\" y=\"{:.1}\" fill=\"{color}\">{}</text>",
             points.join(" "),

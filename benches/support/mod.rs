@@ -28,6 +28,9 @@ pub const PEERS: [&str; 7] = [
     "serial_test",
 ];
 
+/// Peers that give a mere number: nothing keeps its port from others.
+pub const ONLY_NUMBERS: [&str; 4] = ["portpicker", "get-port", "openport", "port_check"];
+
 /// One handout of a port and its end, as `name` does it, as often as it is called.
 pub fn handout(name: &str, ports: &PortFor, id: &str) -> Box<dyn FnMut() + Send> {
     let port = ports.forward_port(id, 0).unwrap();
