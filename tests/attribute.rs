@@ -110,6 +110,13 @@ fn an_early_return_ends_the_test(api: PortGuard) -> Result<(), port_for::Error> 
     unreachable!()
 }
 
+#[port_for("attribute/localhost", host = "localhost", udp)]
+fn localhost_and_udp(mut api: PortGuard) {
+    let socket = api.take_udp_socket().unwrap();
+    assert_eq!(socket.local_addr().unwrap(), api.addr());
+    std::net::TcpStream::connect(("localhost", api.port())).unwrap();
+}
+
 #[port_for(id = String::from("-invalid"))]
 #[ignore = "run by `a_failure_points_at_the_test`"]
 fn fails(_: PortGuard) {}

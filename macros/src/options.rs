@@ -406,12 +406,15 @@ fn ports(value: &Expr, example: &str) -> syn::Result<LitStr> {
 }
 
 fn host(value: &Expr) -> syn::Result<LitStr> {
-    let literal = string(value).filter(|literal| literal.value().parse::<IpAddr>().is_ok());
+    let literal = string(value).filter(|literal| {
+        let host = literal.value();
+        host == "localhost" || host.parse::<IpAddr>().is_ok()
+    });
     match literal {
         Some(literal) => Ok(literal.clone()),
         None => error(
             value,
-            "`host` is an IP address in quotes, such as `\"127.0.0.1\"`, `\"0.0.0.0\"` or `\"::1\"`",
+            "`host` is `\"localhost\"` or an IP address in quotes, such as `\"0.0.0.0\"` or `\"::1\"`",
         ),
     }
 }

@@ -1,6 +1,6 @@
 use port_for::{PortGuard, port_for};
 
-#[port_for("api", host = "localhost")]
+#[port_for("api", host = "local.net")]
 fn name(api: PortGuard) {
     api.port();
 }
