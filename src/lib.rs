@@ -13,11 +13,13 @@
 //!
 //! - [`#[port_for]`](macro@port_for) on a test function asks for ports and waits until they are free.
 //! - [`PortGuard`] is a port that is yours, and gives it to a server.
+//! - [`Server`] is a server in a process of its own, started on a guard's port.
 //! - [`PortFor`] is a store of ports. The default one is per user; [`guard`] and [`forward_port`] use it.
 //! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
 //! - [`ports`] knows which ports are good, and which are in use.
 //!
-//! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `rstest` (fixtures).
+//! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `rstest` (fixtures), `cli` (the command
+//! `port-for`).
 //!
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
 //! `PORT_FOR_POOL` (ports to assign from).
