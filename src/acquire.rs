@@ -46,29 +46,36 @@ pub(crate) async fn guards_for(
     let limit = requests.iter().map(Request::limit).max();
     let mut wait = Wait::of(waiter, limit.unwrap_or_default());
     reject_repeats(requests)?;
-    let mut guards = loop {
+    let mut guards = 'again: loop {
         // 0. A socket that this process was started with has its port already, and the lease is with whoever started it.
         let (inherited, asked): (Vec<_>, Vec<_>) =
             requests.iter().partition(|request| is_inherited(request));
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
         //    Who writes the store at the moment is not who has the port: `OnBusy::Fail` waits for them.
-        let timeout = requests.iter().map(|request| request.timeout).max();
-        let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
-        let mut for_store = Wait::of(waiter, left);
-        let ports = unlocked(&mut for_store, |limit| assign(port_for, &asked, limit)).await?;
+        let ports = if let Some(ports) = last_read(port_for, &asked)? {
+            ports
+        } else {
+            let timeout = requests.iter().map(|request| request.timeout).max();
+            let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+            let mut for_store = Wait::of(waiter, left);
+            unlocked(&mut for_store, |limit| assign(port_for, &asked, limit)).await?
+        };
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
         let mut order: Vec<usize> = (0..asked.len()).collect();
-        order.sort_by_key(|&nth| ports[nth]);
-        let mut leases = Vec::with_capacity(asked.len());
-        for &nth in &order {
-            let lease = lease(asked[nth], ports[nth], &mut wait).await?;
-            leases.push((nth, lease));
+        order.sort_unstable_by_key(|&nth| ports[nth]);
+        let mut leases: Vec<_> = asked.iter().map(|_| None).collect();
+        for nth in order {
+            leases[nth] = lease(port_for, asked[nth], ports[nth], &mut wait).await?;
+            if leases[nth].is_none() {
+                continue 'again;
+            }
         }
         // 3. Meanwhile an id may have been released, or moved.
         if !still_assigned(port_for, &asked, &ports)? {
             continue;
         }
         // 4. Held.
+        let leases = leases.into_iter().flatten();
         let Some(mut guards) = hold_all(port_for, &asked, &ports, leases, &mut wait).await? else {
             continue;
         };
@@ -76,7 +83,8 @@ pub(crate) async fn guards_for(
             break guards;
         }
     };
-    guards.sort_by_key(|guard| requests.iter().position(|request| request.id == guard.id()));
+    guards
+        .sort_unstable_by_key(|guard| requests.iter().position(|request| request.id == guard.id()));
     Ok(guards)
 }
 
@@ -188,9 +196,9 @@ fn try_assign(
     }
     let mut change = store.begin(limit)?;
     // Demands first: what they name is then nobody's choice.
-    let mut order: Vec<_> = requests.iter().zip(&keys).collect();
-    order.sort_by_key(|(request, _)| !matches!(request.wish, Wish::Exact(_)));
-    for (request, key) in order {
+    let (demands, others): (Vec<_>, Vec<_>) = (requests.iter().zip(&keys))
+        .partition(|(request, _)| matches!(request.wish, Wish::Exact(_)));
+    for (request, key) in demands.into_iter().chain(others) {
         if change.snapshot().port_of(key).is_none() {
             let port = choose(port_for, &change, request, key)?;
             change.assign(key, port);
@@ -199,6 +207,22 @@ fn try_assign(
     let ports = remembered(store, change.snapshot(), requests, &keys)?;
     change.commit()?;
     Ok(ports.expect("every id has a port by now"))
+}
+
+/// The ports of the ids by what was last read of the store, if it knows all of them: it may have changed since. A demand
+/// is not met by that.
+fn last_read(port_for: &PortFor, requests: &[&Request<'_>]) -> Result<Option<Vec<u16>>, Error> {
+    let Some(snapshot) = port_for.store().last_read() else {
+        return Ok(None);
+    };
+    let mut ports = Vec::with_capacity(requests.len());
+    for request in requests {
+        match snapshot.port_of(&port_for.key(request.id)?) {
+            Some(port) if !matches!(request.wish, Wish::Exact(_)) => ports.push(port),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(ports))
 }
 
 /// The ports of the ids, if the store knows all of them.
@@ -309,9 +333,14 @@ fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
     pool.unwrap_or_else(PortSet::good)
 }
 
-/// The lease of the port, waited for if somebody has it.
-async fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Lease, Error> {
-    let store = request.port_for.store();
+/// The lease of the port, waited for if somebody has it; none when the port is not the id's any more.
+async fn lease(
+    port_for: &PortFor,
+    request: &Request<'_>,
+    port: u16,
+    wait: &mut Wait,
+) -> Result<Option<Lease>, Error> {
+    let store = port_for.store();
     let leases = store.leases();
     // An assignment was just read from the folder: it is there.
     let Some(access) = store.access()? else {
@@ -324,7 +353,11 @@ async fn lease(request: &Request<'_>, port: u16, wait: &mut Wait) -> Result<Leas
     let (began, mut told) = (Instant::now(), false);
     loop {
         if let Some(lease) = leases.try_take(port, access)? {
-            return Ok(lease);
+            return Ok(Some(lease));
+        }
+        // Or the wait would be for whoever has the port now.
+        if !still_assigned(port_for, &[request], &[port])? {
+            return Ok(None);
         }
         let id = request.id;
         if wait.is_all_the_waiter_does() && leases.is_held_by_the_asker(port) {
@@ -371,12 +404,11 @@ async fn hold_all(
     port_for: &PortFor,
     requests: &[&Request<'_>],
     ports: &[u16],
-    mut leases: Vec<(usize, Lease)>,
+    leases: impl Iterator<Item = Lease>,
     wait: &mut Wait,
 ) -> Result<Option<Vec<PortGuard>>, Error> {
-    leases.sort_by_key(|&(nth, _)| nth);
     let mut guards = Vec::with_capacity(requests.len());
-    for ((request, &port), (_, lease)) in requests.iter().zip(ports).zip(leases) {
+    for ((request, &port), lease) in requests.iter().zip(ports).zip(leases) {
         let Some(hold) = hold(port_for, request, port, &lease, wait).await? else {
             return Ok(None);
         };

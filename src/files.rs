@@ -15,7 +15,8 @@ use crate::error::{Cause, Error};
 mod platform;
 
 pub(crate) use platform::{
-    Access, FileId, Stamp, is_own, make_private_folder, read_note, touch, user_suffix, write_note,
+    Access, FileId, Stamp, is_own, look, make_private_folder, read_note, touch, user_suffix,
+    write_note,
 };
 
 /// Whether lock files can be removed: only where whoever locks one can tell that its path names another file by now.

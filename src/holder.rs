@@ -71,19 +71,30 @@ impl Holder {
         });
         static NEXTEST: Lazy<Option<String>> =
             Lazy::new(|| config::nextest_test().as_deref().map(json));
-        let thread = thread::current();
-        let thread = thread.name().filter(|name| !NO_TESTS.contains(name));
-        let test = NEXTEST.clone().or_else(|| thread.map(json));
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|since| u64::try_from(since.as_millis()).ok())
             .unwrap_or_default();
-        format!(
-            r#"{{"pid":{pid},"test":{},"command":{},"since_ms":{}}}"#,
-            test.as_deref().unwrap_or("null"),
-            *COMMAND,
-            since.as_millis()
-        )
-        .into_bytes()
+        let mut note = String::with_capacity(COMMAND.len() + 256);
+        note.push_str(r#"{"pid":"#);
+        note.push_str(&pid.to_string());
+        note.push_str(r#","since_ms":"#);
+        note.push_str(&since.to_string());
+        note.push_str(r#","test":"#);
+        if let Some(test) = &*NEXTEST {
+            note.push_str(test);
+        } else {
+            let thread = thread::current();
+            match thread.name().filter(|name| !NO_TESTS.contains(name)) {
+                Some(test) => note.push_str(&json(test)),
+                None => note.push_str("null"),
+            }
+        }
+        note.push_str(r#","command":"#);
+        note.push_str(&COMMAND);
+        note.push('}');
+        note.into_bytes()
     }
 
     /// Who wrote the record beside the lock. The lock is known to be held; that its record cannot be read, or was not

@@ -1,19 +1,18 @@
 //! Leases: live, exclusive use of a port, as a kernel lock on the port's file.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, SystemTime};
 
-use once_cell::sync::{Lazy, OnceCell};
+use once_cell::sync::OnceCell;
 
 use crate::error::Error;
 use crate::files::{self, Access, FileId};
 use crate::holder::Holder;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockFile, Tried};
 
 /// The folder of lease files that belongs to a store: one file a port, made when the port is first used.
 #[derive(Debug)]
@@ -21,6 +20,37 @@ pub(crate) struct Leases {
     folder: PathBuf,
     /// Set when the folder was first seen, and was fit to be used.
     checked: OnceCell<()>,
+    open: Arc<OpenFiles>,
+}
+
+/// Files of leases that were given up, still open: to open one costs more than to lock it.
+#[derive(Debug, Default)]
+struct OpenFiles(Mutex<Vec<(u16, LockFile)>>);
+
+impl OpenFiles {
+    /// So many at most: a process may have 256 files open on some systems. On Windows open files are in the way of
+    /// whoever removes their folder.
+    const MOST: usize = if cfg!(unix) { 16 } else { 0 };
+
+    fn take(&self, port: u16) -> Option<LockFile> {
+        let mut files = self.files();
+        let at = files.iter().position(|&(other, _)| other == port)?;
+        let (_, file) = files.remove(at);
+        file.is_ours().then_some(file)
+    }
+
+    fn keep(&self, port: u16, file: LockFile) {
+        let mut files = self.files();
+        files.push((port, file));
+        if files.len() > Self::MOST {
+            files.remove(0);
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, Vec<(u16, LockFile)>> {
+        // The list is whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How exactly uses without a lease are noted: to look whether that was done lately costs a fraction of doing it.
@@ -29,7 +59,7 @@ const PRECISION: Duration = Duration::from_secs(60);
 /// Who in this process took which lease.
 ///
 /// Only asked after a lease was found to be held: whether it is the asker that waits for itself.
-static TAKEN: Lazy<Mutex<HashMap<FileId, Taker>>> = Lazy::new(Mutex::default);
+static TAKEN: Mutex<Vec<(FileId, Taker)>> = Mutex::new(Vec::new());
 
 /// The task, where there is one: a runtime runs many on one thread, and one on many threads.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,8 +79,8 @@ impl Taker {
     }
 }
 
-fn taken() -> MutexGuard<'static, HashMap<FileId, Taker>> {
-    // The map is whole after every step, so a panic elsewhere does not make it wrong.
+fn taken() -> MutexGuard<'static, Vec<(FileId, Taker)>> {
+    // The list is whole after every step, so a panic elsewhere does not make it wrong.
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -59,6 +89,7 @@ impl Leases {
         Self {
             folder,
             checked: OnceCell::new(),
+            open: Arc::default(),
         }
     }
 
@@ -73,14 +104,24 @@ impl Leases {
     /// When its file cannot be made, opened or locked, or is not to be trusted.
     pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
         self.check_folder()?;
-        let Some(lock) = Lock::try_take(&self.path(port), access)? else {
+        let open = self.open.take(port).map(LockFile::try_lock).transpose()?;
+        let lock = match open {
+            Some(Tried::Taken(lock)) => Some(lock),
+            Some(Tried::Held) => None,
+            Some(Tried::Gone) | None => Lock::try_take(&self.path(port), access)?,
+        };
+        let Some(lock) = lock else {
             return Ok(None);
         };
         if !lock.is_new() {
             lock.note()?;
         }
-        taken().insert(lock.id().clone(), Taker::current());
-        Ok(Some(Lease { lock: Some(lock) }))
+        taken().push((lock.id().clone(), Taker::current()));
+        Ok(Some(Lease {
+            port,
+            lock: Some(lock),
+            open: Arc::clone(&self.open),
+        }))
     }
 
     /// Who holds the lease of `port` at this moment; none when nobody does.
@@ -162,15 +203,18 @@ impl Leases {
             return false;
         };
         let id = FileId::new(&found, &path);
-        taken().get(&id) == Some(&Taker::current())
+        taken().contains(&(id, Taker::current()))
     }
 }
 
 /// Live, exclusive use of a port.
 #[derive(Debug)]
 pub(crate) struct Lease {
+    port: u16,
     /// Present until the lease is given up.
     lock: Option<Lock>,
+    /// Where its file goes then.
+    open: Arc<OpenFiles>,
 }
 
 impl Lease {
@@ -192,9 +236,12 @@ impl Lease {
         }
     }
 
-    /// Gives the lease up. Once it is, there is nothing more to do.
+    /// Gives the lease up, if it [is ours](Self::is_ours). Once it is, there is nothing more to do.
     pub(crate) fn release(&mut self) -> Result<(), Error> {
-        self.forget().map_or(Ok(()), Lock::release)
+        if let Some(lock) = self.forget() {
+            self.open.keep(self.port, lock.release()?);
+        }
+        Ok(())
     }
 
     /// Gives the lease up and removes its file, whose port is nobody's any more. The caller holds the store's lock.
@@ -213,11 +260,13 @@ impl Lease {
         self.lock.as_ref().expect("a lease in use has its lock")
     }
 
+    /// The lock, to end it; none when it has ended.
     fn forget(&mut self) -> Option<Lock> {
         let lock = self.lock.take()?;
-        // In a forked child the map's mutex may be locked for ever by a thread that was not forked along.
-        if lock.is_ours() {
-            taken().remove(lock.id());
+        let mut taken = taken();
+        // Looked for from the end: what was taken last is mostly given up first.
+        if let Some(at) = taken.iter().rposition(|(id, _)| id == lock.id()) {
+            taken.swap_remove(at);
         }
         Some(lock)
     }
@@ -225,7 +274,11 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // The lock unlocks and closes by its own drop.
-        drop(self.forget());
+        // A forked child only closes its copy of the lock; and the list's mutex may be locked there for ever, by a thread
+        // that was not forked along.
+        if self.is_ours() {
+            // There is nobody to tell, and the lock was closed at least.
+            let _ = self.release();
+        }
     }
 }

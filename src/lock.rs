@@ -2,7 +2,7 @@
 //!
 //! Calls to it are written out in full (`fs2::FileExt::…`), for since Rust 1.89 `File` has methods of the same names.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -15,14 +15,82 @@ use crate::holder::Holder;
 /// ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
+    /// Present until it is let go.
+    file: Option<LockFile>,
+    /// The file's size in bytes when it was locked.
+    len: u64,
+}
+
+/// What comes of trying to lock a file.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    Taken(Lock),
+    /// Somebody else has it.
+    Held,
+    /// It is not the lock's file any more.
+    Gone,
+}
+
+/// The open file of a lock.
+#[derive(Debug)]
+pub(crate) struct LockFile {
     file: File,
     id: FileId,
     path: PathBuf,
-    /// What the file was when it was locked.
-    found: Metadata,
-    /// The process that took the lock; none once it is unlocked. A forked child shares the lock with its parent, and
-    /// its unlock would be the parent's.
-    owner: Option<u32>,
+    /// The process that opened it. A forked child shares the open file with its parent, and so the lock: it could not
+    /// lock the parent out, and its unlock would be the parent's.
+    process: u32,
+}
+
+impl LockFile {
+    fn open(path: &Path, access: Access) -> Result<Self, Error> {
+        let (file, found) = files::open_lock(path, access)?;
+        Ok(Self {
+            file,
+            id: FileId::new(&found, path),
+            path: path.to_owned(),
+            process: process::id(),
+        })
+    }
+
+    /// Locks it, if nobody else has and its path still names it: the file may have been removed since it was opened, and
+    /// the path may name a new one, which somebody else can lock as well.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be locked.
+    pub(crate) fn try_lock(self) -> Result<Tried, Error> {
+        let locked = retried(|| fs2::FileExt::try_lock_exclusive(&self.file))
+            .map_err(|error| files::failed("lock", &self.path, error))?;
+        if !locked {
+            return Ok(Tried::Held);
+        }
+        let mut lock = Lock {
+            file: Some(self),
+            len: 0,
+        };
+        let file = lock.file();
+        match files::look(&file.path) {
+            Ok((id, len)) if id == file.id => {
+                lock.len = len;
+                Ok(Tried::Taken(lock))
+            }
+            Ok(_) => Ok(Tried::Gone),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Tried::Gone),
+            Err(error) => Err(files::failed("look at the lock file", &file.path, error)),
+        }
+    }
+
+    /// Whether this process opened it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.process == process::id()
+    }
+
+    /// Closing alone is not enough: a child that a sibling thread has just forked keeps the file open until it executes
+    /// its program, and with the file the lock.
+    fn unlock(&self) -> io::Result<()> {
+        retried(|| fs2::FileExt::unlock(&self.file)).map(|_| ())
+    }
 }
 
 impl Lock {
@@ -34,32 +102,25 @@ impl Lock {
     /// When the file cannot be opened or locked, or is not to be trusted.
     pub(crate) fn try_take(path: &Path, access: Access) -> Result<Option<Self>, Error> {
         loop {
-            let (file, found) = files::open_lock(path, access)?;
-            let locked = retried(|| fs2::FileExt::try_lock_exclusive(&file))
-                .map_err(|error| files::failed("lock", path, error))?;
-            if !locked {
-                return Ok(None);
-            }
-            let mut lock = Self {
-                id: FileId::new(&found, path),
-                file,
-                path: path.to_owned(),
-                found,
-                owner: Some(process::id()),
-            };
-            // Between the open and the lock the file may have been removed, and the path may name a new one, which
-            // somebody else can lock as well. Each turn of this loop means that somebody else released an id.
-            if let Some(found) = lock.in_place()? {
-                lock.found = found;
-                return Ok(Some(lock));
+            match LockFile::open(path, access)?.try_lock()? {
+                Tried::Taken(lock) => return Ok(Some(lock)),
+                Tried::Held => return Ok(None),
+                // Each turn of this loop means that somebody else released an id.
+                Tried::Gone => {}
             }
         }
+    }
+
+    fn file(&self) -> &LockFile {
+        self.file
+            .as_ref()
+            .expect("it is there until the lock is let go")
     }
 
     /// Whether the file was made for this lock, or its holders so far were gone before they left a record.
     pub(crate) fn is_new(&self) -> bool {
         // Where files that are open stay, there is nothing to tell, and the record is beside the file.
-        files::LOCKS_CAN_BE_REMOVED && self.found.len() == 0
+        files::LOCKS_CAN_BE_REMOVED && self.len == 0
     }
 
     /// Writes down that this thread holds the lock.
@@ -68,9 +129,10 @@ impl Lock {
     ///
     /// When the file cannot be written.
     pub(crate) fn note(&self) -> Result<(), Error> {
-        let note = Holder::note_of_this_thread(process::id());
-        files::write_note(&self.file, &self.path, &self.found, &note)
-            .map_err(|error| files::failed("write the lock file", &self.path, error))
+        let file = self.file();
+        let note = Holder::note_of_this_thread(file.process);
+        files::write_note(&file.file, &file.path, self.len, &note)
+            .map_err(|error| files::failed("write the lock file", &file.path, error))
     }
 
     /// Who holds the lock at this moment; none when nobody does.
@@ -97,47 +159,32 @@ impl Lock {
 
     /// Which file is locked.
     pub(crate) fn id(&self) -> &FileId {
-        &self.id
+        &self.file().id
     }
 
     /// Whether this process took the lock, and not the parent that it was forked from.
     pub(crate) fn is_ours(&self) -> bool {
-        self.owner == Some(process::id())
+        self.file().is_ours()
     }
 
-    /// Unlocks and closes, as a drop does, but tells of a failure.
-    pub(crate) fn release(mut self) -> Result<(), Error> {
-        self.unlock()
-            .map_err(|error| files::failed("unlock", &self.path, error))
+    /// Lets go, as a drop does, but tells of a failure, and leaves the file open for the next time. For a lock that
+    /// [is ours](Self::is_ours).
+    pub(crate) fn release(mut self) -> Result<LockFile, Error> {
+        let file = self.file.take().expect("a lock ends once");
+        match file.unlock() {
+            Ok(()) => Ok(file),
+            Err(error) => Err(files::failed("unlock", &file.path, error)),
+        }
     }
 
-    /// Removes the file, then unlocks. The caller holds the store's lock as well.
+    /// Removes the file, then lets go. The caller holds the store's lock as well.
     pub(crate) fn remove(self) -> Result<(), Error> {
         if files::LOCKS_CAN_BE_REMOVED {
-            fs::remove_file(&self.path)
-                .map_err(|error| files::failed("remove the lock file", &self.path, error))?;
+            let path = &self.file().path;
+            fs::remove_file(path)
+                .map_err(|error| files::failed("remove the lock file", path, error))?;
         }
-        self.release()
-    }
-
-    /// What is at the path, if it is the locked file.
-    fn in_place(&self) -> Result<Option<Metadata>, Error> {
-        match fs::symlink_metadata(&self.path) {
-            Ok(found) => Ok((FileId::new(&found, &self.path) == self.id).then_some(found)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(files::failed("look at the lock file", &self.path, error)),
-        }
-    }
-
-    fn unlock(&mut self) -> io::Result<()> {
-        if let Some(owner) = self.owner.take()
-            && owner == process::id()
-        {
-            // Closing alone is not enough: a child that a sibling thread has just forked keeps the file open until
-            // it executes its program, and with the file the lock.
-            retried(|| fs2::FileExt::unlock(&self.file))?;
-        }
-        Ok(())
+        self.release().map(drop)
     }
 }
 
@@ -145,14 +192,18 @@ impl Lock {
 #[cfg(all(unix, feature = "cli"))]
 impl std::os::fd::AsFd for Lock {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.file.as_fd()
+        self.file().file.as_fd()
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A drop has nobody to tell, and the close that follows unlocks as well, a little later at worst.
-        let _ = self.unlock();
+        if let Some(file) = self.file.take()
+            && file.is_ours()
+        {
+            // A drop has nobody to tell, and the close that follows unlocks as well, a little later at worst.
+            let _ = file.unlock();
+        }
     }
 }
 

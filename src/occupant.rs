@@ -98,7 +98,7 @@ impl Occupants {
                 user: owner(found.pid),
             })
             .collect();
-        occupants.sort_by_key(|occupant| occupant.pid);
+        occupants.sort_unstable_by_key(|occupant| occupant.pid);
         occupants.dedup_by_key(|occupant| occupant.pid);
         Self(occupants)
     }

@@ -24,6 +24,10 @@ pub fn inherited(name: &str) -> Option<std::net::TcpListener> {
 
 /// The port of the socket named `name` that this process was started with, if that was not taken yet.
 pub(crate) fn inherited_port(name: &str) -> Option<u16> {
+    // Asked for every guard, and hardly any process was started with sockets.
+    if system::is_empty() {
+        return None;
+    }
     system::port(&fd_name(name))
 }
 
@@ -117,6 +121,10 @@ mod system {
         Some(sockets.remove(at).1)
     }
 
+    pub(super) fn is_empty() -> bool {
+        lock(&SOCKETS).is_empty()
+    }
+
     pub(super) fn port(name: &str) -> Option<u16> {
         let sockets = lock(&SOCKETS);
         let (_, socket) = sockets.iter().find(|(its, _)| its == name)?;
@@ -166,6 +174,10 @@ mod system {
 
     pub(super) fn take(_name: &str) -> Option<TcpListener> {
         None
+    }
+
+    pub(super) fn is_empty() -> bool {
+        true
     }
 
     pub(super) fn port(_name: &str) -> Option<u16> {

@@ -167,6 +167,12 @@ impl Store {
         Ok(snapshot)
     }
 
+    /// The assignments as they were when they were last read, if they were.
+    pub(crate) fn last_read(&self) -> Option<Arc<Snapshot>> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&cache.as_ref()?.snapshot))
+    }
+
     /// How the folder may be used; none while it is not there.
     ///
     /// # Errors
@@ -321,7 +327,15 @@ fn parse(text: &[u8]) -> Result<Snapshot, serde_json::Error> {
         }
     }
 
-    let mut reader = serde_json::Deserializer::from_slice(text);
+    // All of it at once, which is faster than id by id.
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let lines: Vec<_> = text[..error.valid_up_to()]
+            .split(|&byte| byte == b'\n')
+            .collect();
+        let (line, column) = (lines.len(), lines.last().map_or(0, |line| line.len()) + 1);
+        de::Error::custom(format_args!("no UTF-8 at line {line} column {column}"))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(text);
     let snapshot = reader.deserialize_map(Root)?;
     reader.end()?;
     Ok(snapshot)

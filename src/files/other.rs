@@ -94,6 +94,12 @@ impl FileId {
     }
 }
 
+/// Which file is at the path, and its size in bytes.
+pub(crate) fn look(path: &Path) -> io::Result<(FileId, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((FileId::new(&found, path), found.len()))
+}
+
 /// What changes when a file's text does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -114,12 +120,7 @@ impl Stamp {
 
 /// Writes who holds the lock beside the locked file, which nobody else can read here, and sets the locked file's time
 /// to now.
-pub(crate) fn write_note(
-    lock: &File,
-    path: &Path,
-    _found: &Metadata,
-    note: &[u8],
-) -> io::Result<()> {
+pub(crate) fn write_note(lock: &File, path: &Path, _old_len: u64, note: &[u8]) -> io::Result<()> {
     fs::write(note_path(path), note)?;
     touch(lock)
 }
