@@ -123,12 +123,13 @@ impl std::error::Error for Error {
 }
 
 /// The private side of [`Error`]: one variant a message.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(crate) enum Cause {
-    #[error("{id:?} cannot be an id: {rule}")]
-    InvalidId { id: String, rule: &'static str },
+    InvalidId {
+        id: String,
+        rule: &'static str,
+    },
 
-    #[error("the environment variable `{variable}` is {value:?}, which is not {valid}{detail}")]
     Config {
         variable: &'static str,
         value: String,
@@ -137,10 +138,6 @@ pub(crate) enum Cause {
         detail: String,
     },
 
-    #[error(
-        "cannot {action} `{}`: {source}; to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that \
-         you can write", path.display()
-    )]
     Store {
         /// A verb and its object, to stand before the path: "read the store".
         action: &'static str,
@@ -148,34 +145,22 @@ pub(crate) enum Cause {
         source: io::Error,
     },
 
-    #[error(
-        "will not use `{}`: {why}; set `PORT_FOR_STORE` to a file in a folder of your own", path.display()
-    )]
-    Untrusted { path: PathBuf, why: String },
+    Untrusted {
+        path: PathBuf,
+        why: String,
+    },
 
-    #[error(
-        "cannot change the store: its lock `{}` was held for {} by {holder}; let it end, or wait longer with \
-         `PORT_FOR_TIMEOUT` (seconds)", path.display(), Seconds(*waited)
-    )]
     StoreLocked {
         path: PathBuf,
         holder: Holder,
         waited: Duration,
     },
 
-    #[error(
-        "the store `{}` is not what this crate writes: {source}; it is left as it is: mend that place by hand, or \
-         move the file away to start with an empty store", path.display()
-    )]
     Corrupt {
         path: PathBuf,
         source: serde_json::Error,
     },
 
-    #[error(
-        "`{id}` cannot have exactly port {wanted}: it has port {has} in `{}`; ask without an exact port, or release \
-         `{id}` first", store.display()
-    )]
     HasOtherPort {
         id: String,
         wanted: u16,
@@ -183,10 +168,6 @@ pub(crate) enum Cause {
         store: PathBuf,
     },
 
-    #[error(
-        "`{id}` cannot have exactly port {wanted}: that is the port of `{other}` in `{}`; ask for another port, or \
-         release `{other}` first", store.display()
-    )]
     PortOfOther {
         id: String,
         wanted: u16,
@@ -194,15 +175,10 @@ pub(crate) enum Cause {
         store: PathBuf,
     },
 
-    #[error(
-        "`{id}` cannot have exactly port 0: it stands for no port; ask for one from 1 to 65535"
-    )]
-    NotAPort { id: String },
+    NotAPort {
+        id: String,
+    },
 
-    #[error(
-        "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; {advice}",
-        Seconds(*waited), lease.display()
-    )]
     Busy {
         id: String,
         port: u16,
@@ -212,10 +188,6 @@ pub(crate) enum Cause {
         advice: &'static str,
     },
 
-    #[error(
-        "`{id}` has port {port}, but somebody {listens_there} without a lease: {occupants}; waited {}; end that server, \
-         or release `{id}` to have another port assigned", Seconds(*waited)
-    )]
     Occupied {
         id: String,
         port: u16,
@@ -226,7 +198,6 @@ pub(crate) enum Cause {
         source: io::Error,
     },
 
-    #[error("cannot bind {addr} for `{id}`: {source}; {advice}")]
     Bind {
         id: String,
         addr: SocketAddr,
@@ -234,17 +205,11 @@ pub(crate) enum Cause {
         advice: &'static str,
     },
 
-    #[error(
-        "cannot hold the port of `{id}` at `{host}`: it is no IP address, and names are not looked up; use an address \
-         of this machine, such as \"127.0.0.1\" or \"::\", or \"localhost\""
-    )]
-    UnknownHost { id: String, host: String },
+    UnknownHost {
+        id: String,
+        host: String,
+    },
 
-    #[error(
-        "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
-         {held} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
-        store.display()
-    )]
     Exhausted {
         id: String,
         considered: usize,
@@ -255,32 +220,31 @@ pub(crate) enum Cause {
     },
 
     #[cfg(feature = "cli")]
-    #[error("cannot read `{}` to import it: {source}", path.display())]
-    ImportUnread { path: PathBuf, source: io::Error },
+    ImportUnread {
+        path: PathBuf,
+        source: io::Error,
+    },
 
     #[cfg(feature = "cli")]
-    #[error(
-        "cannot import `{}` into `{}`, and nothing was changed:{}", path.display(), store.display(), Faults(faults)
-    )]
     Import {
         path: PathBuf,
         store: PathBuf,
         faults: Vec<Fault>,
     },
 
-    #[error("no port from {first} to 65535 is free; ask for a lower first port")]
-    NoneAbove { first: u16 },
+    NoneAbove {
+        first: u16,
+    },
 
-    #[error("`{id}` is asked for twice in one call, and would wait for itself; ask for it once")]
-    Twice { id: String },
+    Twice {
+        id: String,
+    },
 
-    #[error(
-        "`{id}` (port {port}) was taken by this thread or task, and waiting for oneself never ends; drop that guard \
-         first, or use it; if another thread has it by now, ask from there"
-    )]
-    Deadlock { id: String, port: u16 },
+    Deadlock {
+        id: String,
+        port: u16,
+    },
 
-    #[error("cannot {wanted} for `{id}` (port {port}): {state}; {advice}")]
     Handoff {
         /// A verb and its object: "take the listener".
         wanted: &'static str,
@@ -292,7 +256,6 @@ pub(crate) enum Cause {
         source: Option<io::Error>,
     },
 
-    #[error("cannot start `{command}` for `{id}` (port {port}): {source}; {advice}{held}")]
     Start {
         command: String,
         id: String,
@@ -303,7 +266,6 @@ pub(crate) enum Cause {
         held: String,
     },
 
-    #[error("{server} {what}{output}")]
     Server {
         /// Command and process id.
         server: String,
@@ -313,6 +275,211 @@ pub(crate) enum Cause {
         output: String,
         source: Option<io::Error>,
     },
+}
+
+/// What was wanted, what stood in the way, what to do now.
+impl fmt::Display for Cause {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one message a variant, and nothing else"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidId { id, rule } => write!(f, "{id:?} cannot be an id: {rule}"),
+            Self::Config {
+                variable,
+                value,
+                valid,
+                detail,
+            } => write!(
+                f,
+                "the environment variable `{variable}` is {value:?}, which is not {valid}{detail}"
+            ),
+            Self::Store {
+                action,
+                path,
+                source,
+            } => write!(
+                f,
+                "cannot {action} `{}`: {source}; to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that \
+                 you can write",
+                path.display()
+            ),
+            Self::Untrusted { path, why } => write!(
+                f,
+                "will not use `{}`: {why}; set `PORT_FOR_STORE` to a file in a folder of your own",
+                path.display()
+            ),
+            Self::StoreLocked {
+                path,
+                holder,
+                waited,
+            } => write!(
+                f,
+                "cannot change the store: its lock `{}` was held for {} by {holder}; let it end, or wait longer with \
+                 `PORT_FOR_TIMEOUT` (seconds)",
+                path.display(),
+                Seconds(*waited)
+            ),
+            Self::Corrupt { path, source } => write!(
+                f,
+                "the store `{}` is not what this crate writes: {source}; it is left as it is: mend that place by hand, or \
+                 move the file away to start with an empty store",
+                path.display()
+            ),
+            Self::HasOtherPort {
+                id,
+                wanted,
+                has,
+                store,
+            } => write!(
+                f,
+                "`{id}` cannot have exactly port {wanted}: it has port {has} in `{}`; ask without an exact port, or release \
+                 `{id}` first",
+                store.display()
+            ),
+            Self::PortOfOther {
+                id,
+                wanted,
+                other,
+                store,
+            } => write!(
+                f,
+                "`{id}` cannot have exactly port {wanted}: that is the port of `{other}` in `{}`; ask for another port, or \
+                 release `{other}` first",
+                store.display()
+            ),
+            Self::NotAPort { id } => write!(
+                f,
+                "`{id}` cannot have exactly port 0: it stands for no port; ask for one from 1 to 65535"
+            ),
+            Self::Busy {
+                id,
+                port,
+                holder,
+                waited,
+                lease,
+                advice,
+            } => write!(
+                f,
+                "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; {advice}",
+                Seconds(*waited),
+                lease.display()
+            ),
+            Self::Occupied {
+                id,
+                port,
+                occupants,
+                listens_there,
+                waited,
+                ..
+            } => write!(
+                f,
+                "`{id}` has port {port}, but somebody {listens_there} without a lease: {occupants}; waited {}; end that server, \
+                 or release `{id}` to have another port assigned",
+                Seconds(*waited)
+            ),
+            Self::Bind {
+                id,
+                addr,
+                source,
+                advice,
+            } => write!(f, "cannot bind {addr} for `{id}`: {source}; {advice}"),
+            Self::UnknownHost { id, host } => write!(
+                f,
+                "cannot hold the port of `{id}` at `{host}`: it is no IP address, and names are not looked up; use an address \
+                 of this machine, such as \"127.0.0.1\" or \"::\", or \"localhost\""
+            ),
+            Self::Exhausted {
+                id,
+                considered,
+                assigned,
+                held,
+                taken,
+                store,
+            } => write!(
+                f,
+                "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
+                 {held} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
+                store.display()
+            ),
+            #[cfg(feature = "cli")]
+            Self::ImportUnread { path, source } => {
+                write!(f, "cannot read `{}` to import it: {source}", path.display())
+            }
+            #[cfg(feature = "cli")]
+            Self::Import {
+                path,
+                store,
+                faults,
+            } => write!(
+                f,
+                "cannot import `{}` into `{}`, and nothing was changed:{}",
+                path.display(),
+                store.display(),
+                Faults(faults)
+            ),
+            Self::NoneAbove { first } => write!(
+                f,
+                "no port from {first} to 65535 is free; ask for a lower first port"
+            ),
+            Self::Twice { id } => write!(
+                f,
+                "`{id}` is asked for twice in one call, and would wait for itself; ask for it once"
+            ),
+            Self::Deadlock { id, port } => write!(
+                f,
+                "`{id}` (port {port}) was taken by this thread or task, and waiting for oneself never ends; drop that guard \
+                 first, or use it; if another thread has it by now, ask from there"
+            ),
+            Self::Handoff {
+                wanted,
+                id,
+                port,
+                state,
+                advice,
+                ..
+            } => write!(
+                f,
+                "cannot {wanted} for `{id}` (port {port}): {state}; {advice}"
+            ),
+            Self::Start {
+                command,
+                id,
+                port,
+                source,
+                advice,
+                held,
+            } => write!(
+                f,
+                "cannot start `{command}` for `{id}` (port {port}): {source}; {advice}{held}"
+            ),
+            Self::Server {
+                server,
+                what,
+                output,
+                ..
+            } => write!(f, "{server} {what}{output}"),
+        }
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            #[cfg(feature = "cli")]
+            Self::ImportUnread { source, .. } => Some(source),
+            Self::Store { source, .. }
+            | Self::Occupied { source, .. }
+            | Self::Bind { source, .. }
+            | Self::Start { source, .. } => Some(source),
+            Self::Corrupt { source, .. } => Some(source),
+            Self::Handoff { source, .. } | Self::Server { source, .. } => {
+                source.as_ref().map(|source| source as _)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A duration as people say it: `0.2 s`, `12 s`, `3 min`.

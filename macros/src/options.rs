@@ -1,7 +1,7 @@
 //! Validate the arguments of one attribute: each id and each option, by itself and beside the others.
 
 use crate::args::{Arg, Args};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::ToTokens;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
@@ -39,7 +39,6 @@ pub(crate) struct Options {
     pub(crate) request: Request,
 }
 
-#[derive(Clone)]
 pub(crate) enum Id {
     Literal(LitStr),
     Expr(Box<Expr>),
@@ -49,8 +48,8 @@ pub(crate) enum Id {
 #[derive(Clone, Default)]
 pub(crate) struct Request {
     pub(crate) number: Option<Number>,
-    pub(crate) ports: Option<LitStr>,
-    pub(crate) host: Option<LitStr>,
+    pub(crate) ports: Option<Literal>,
+    pub(crate) host: Option<Literal>,
     /// In milliseconds.
     pub(crate) timeout: Option<u64>,
     pub(crate) on_busy: Option<OnBusy>,
@@ -123,7 +122,7 @@ impl Options {
             let (name, value) = match arg {
                 Arg::Id(expr) => {
                     let id = match seen.first() {
-                        None => id_literal(&expr),
+                        None => id_literal(expr),
                         Some(first) => error(
                             &expr,
                             format_args!("an id stands before the options, here before `{first}`"),
@@ -220,7 +219,7 @@ impl Options {
             );
         }
         Ok(match literal(&value) {
-            Some(_) => Id::Literal(id_literal(&value)?),
+            Some(_) => Id::Literal(id_literal(value)?),
             None => Id::Expr(Box::new(value)),
         })
     }
@@ -305,6 +304,14 @@ fn literal(expr: &Expr) -> Option<&Lit> {
     }
 }
 
+fn into_literal(expr: Expr) -> Option<Lit> {
+    match expr {
+        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
+        Expr::Group(group) => into_literal(*group.expr),
+        _ => None,
+    }
+}
+
 fn string(expr: &Expr) -> Option<&LitStr> {
     match literal(expr) {
         Some(Lit::Str(string)) => Some(string),
@@ -312,44 +319,45 @@ fn string(expr: &Expr) -> Option<&LitStr> {
     }
 }
 
-fn id_literal(expr: &Expr) -> syn::Result<LitStr> {
-    let literal = match literal(expr) {
+fn id_literal(expr: Expr) -> syn::Result<LitStr> {
+    let written = expr.to_token_stream();
+    let literal = match into_literal(expr) {
         Some(Lit::Str(literal)) => literal,
         Some(Lit::Int(number)) => {
             return error(
-                number,
+                &number,
                 format_args!("an id is a string; a port is suggested with `default = {number}`"),
             );
         }
         Some(other) => return error(other, "an id is a string, such as `\"api\"`"),
         None => {
             return error(
-                expr,
+                written,
                 "want an id in quotes or an option; an id that is not a literal is written `id = …`",
             );
         }
     };
     let id = literal.value();
     if id.is_empty() {
-        return error(literal, "an id must not be empty");
+        return error(&literal, "an id must not be empty");
     }
     if id.len() > ID_MAX {
         let message = format_args!(
             "an id has at most {ID_MAX} bytes, this one has {}",
             id.len()
         );
-        return error(literal, message);
+        return error(&literal, message);
     }
     if let Some(control) = id.chars().find(|c| c.is_control()) {
         let control = control.escape_debug();
         let message =
             format_args!("an id must not contain control characters, this one has `{control}`");
-        return error(literal, message);
+        return error(&literal, message);
     }
     if id.starts_with('-') {
-        return error(literal, "an id must not start with `-`");
+        return error(&literal, "an id must not start with `-`");
     }
-    Ok(literal.clone())
+    Ok(literal)
 }
 
 fn path(value: Expr) -> syn::Result<Path> {
@@ -381,7 +389,7 @@ fn port_number(number: &LitInt) -> syn::Result<u16> {
     }
 }
 
-fn ports(value: &Expr, example: &str) -> syn::Result<LitStr> {
+fn ports(value: &Expr, example: &str) -> syn::Result<Literal> {
     let Some(literal) = string(value) else {
         return error(
             value,
@@ -402,16 +410,16 @@ fn ports(value: &Expr, example: &str) -> syn::Result<LitStr> {
         };
         return error(literal, format_args!("{item:?} in `ports`: {reason}"));
     }
-    Ok(literal.clone())
+    Ok(literal.token())
 }
 
-fn host(value: &Expr) -> syn::Result<LitStr> {
+fn host(value: &Expr) -> syn::Result<Literal> {
     let literal = string(value).filter(|literal| {
         let host = literal.value();
         host == "localhost" || host.parse::<IpAddr>().is_ok()
     });
     match literal {
-        Some(literal) => Ok(literal.clone()),
+        Some(literal) => Ok(literal.token()),
         None => error(
             value,
             "`host` is `\"localhost\"` or an IP address in quotes, such as `\"0.0.0.0\"` or `\"::1\"`",

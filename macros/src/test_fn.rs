@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::options::{Errors, Id, Number, Options, Place, Request};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -75,10 +75,10 @@ pub(crate) struct TestFn {
 
 /// A parameter that is a port.
 pub(crate) struct Port {
-    pub(crate) mutability: Option<Token![mut]>,
+    pub(crate) mutability: Option<TokenStream>,
     /// `None`: the parameter is called `_`.
     pub(crate) ident: Option<Ident>,
-    pub(crate) ty: Type,
+    pub(crate) ty: TokenStream,
     /// `None`: the id is made at run time, of the test's name and `label`.
     pub(crate) id: Option<Id>,
     pub(crate) label: String,
@@ -126,11 +126,11 @@ impl TestFn {
         };
         let mut errors = Errors::default();
         let args = errors.keep(syn::parse2::<Args>(args));
-        let options = args.map(|args| Options::validate(args, Place::Function, &mut errors));
 
         let add_test = !function.attrs.iter().any(makes_test);
         check_kind(&function, add_test, &mut errors);
-        let krate = options.as_ref().and_then(|options| options.krate.clone());
+        let mut options = args.map(|args| Options::validate(args, Place::Function, &mut errors));
+        let krate = options.as_mut().and_then(|options| options.krate.take());
         let ports = find_ports(&function, options, &mut errors);
 
         if let Err(errors) = errors.finish() {
@@ -186,7 +186,7 @@ fn check_kind(function: &Function, add_test: bool, errors: &mut Errors) {
             "a test function cannot be generic, for nobody chooses the type",
         );
     }
-    if let Some(asyncness) = sig.asyncness.filter(|_| add_test) {
+    if let Some(asyncness) = sig.asyncness.as_ref().filter(|_| add_test) {
         errors.on(asyncness,
             "an async test needs a runtime: add an attribute such as `#[tokio::test]` below `#[port_for]`",
         );
@@ -417,7 +417,8 @@ impl Port {
     ) -> Self {
         let (mutability, ident) = match &*param.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
-                (pat.mutability, Some(pat.ident.clone()))
+                let mutability = pat.mutability.as_ref().map(ToTokens::to_token_stream);
+                (mutability, Some(pat.ident.clone()))
             }
             Pat::Wild(_) => (None, None),
             other => {
@@ -441,7 +442,7 @@ impl Port {
         Self {
             mutability,
             ident,
-            ty: (*param.ty).clone(),
+            ty: param.ty.to_token_stream(),
             id,
             label,
             request,

@@ -95,12 +95,7 @@ impl fmt::Display for PortSet {
 /// );
 /// assert_eq!(error.span(), 8..9);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "in {text:?}, column {}: {}; valid are ports from 1 to 65535 and ranges of them, such as \"2000-3000,4001\"",
-    self.column(),
-    self.reason.about(self.part()),
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsePortSetError {
     text: String,
     start: usize,
@@ -130,6 +125,20 @@ impl ParsePortSetError {
         self.text[..self.start].chars().count() + 1
     }
 }
+
+impl fmt::Display for ParsePortSetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "in {:?}, column {}: {}; valid are ports from 1 to 65535 and ranges of them, such as \"2000-3000,4001\"",
+            self.text,
+            self.column(),
+            self.reason.about(self.part()),
+        )
+    }
+}
+
+impl std::error::Error for ParsePortSetError {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {

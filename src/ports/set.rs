@@ -161,8 +161,7 @@ impl PortSet {
     pub fn good_ranges(&self, min_len: u16, border: u16) -> Vec<RangeInclusive<u16>> {
         let shortest = usize::from(min_len) + 2 * usize::from(border) + 1;
         let mut long: Vec<_> = self.ranges().filter(|run| run.len() >= shortest).collect();
-        long.reverse();
-        long.sort_by_key(|run| std::cmp::Reverse(run.len()));
+        long.sort_unstable_by_key(|run| std::cmp::Reverse((run.len(), *run.start())));
         long.into_iter()
             .map(|run| run.start() + border..=run.end() - border)
             .collect()
