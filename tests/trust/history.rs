@@ -178,7 +178,9 @@ pub fn history(form: Form) -> Report {
                     while !over.load(Ordering::Relaxed) {
                         let name = format!("{slot}-{}", fastrand::u64(..));
                         let mut child = place.start(slot, &name);
-                        thread::sleep(Duration::from_micros(fastrand::u64(1_000..120_000)));
+                        // Some die before they have had a port, some have had hundreds.
+                        let longest = [8_000, 30_000, 120_000][fastrand::usize(..3)];
+                        thread::sleep(Duration::from_micros(fastrand::u64(1_000..longest)));
                         let last_seen = now();
                         child.kill().unwrap();
                         let status = child.wait().unwrap();
