@@ -276,6 +276,18 @@ fn an_id_released_while_somebody_waits_for_it_is_assigned_anew() {
 }
 
 #[test]
+fn a_port_that_another_id_has_by_now_is_not_waited_for() {
+    let store = TempStore::new();
+    let another = store.reopened();
+    let port = another.guard(&store.api).unwrap().port();
+    store.release(&store.api).unwrap();
+    let other = store.request("other").exact_port(port).guard().unwrap();
+    // By what it has read of the store, the port is still the id's.
+    let guard = another.request(&store.api).on_busy(OnBusy::Fail).guard();
+    assert_ne!(guard.unwrap().port(), other.port());
+}
+
+#[test]
 fn a_release_beside_acquirers_never_gives_two_of_them_the_port() {
     let store = TempStore::new();
     let inside = std::sync::Mutex::new(());

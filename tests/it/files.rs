@@ -173,6 +173,41 @@ fn a_lease_whose_file_was_deleted_still_excludes_others_when_its_port_is_vacated
 }
 
 #[test]
+fn a_lease_whose_file_was_deleted_between_two_uses_is_made_anew() {
+    let store = TempStore::new();
+    drop(store.guard(&store.api).unwrap());
+    fs::remove_dir_all(store.folder().join("ports.json.leases")).unwrap();
+    let guard = store.guard(&store.api).unwrap();
+    let another = store.reopened();
+    let error = another
+        .request(&store.api)
+        .timeout(std::time::Duration::ZERO)
+        .guard()
+        .unwrap_err();
+    // The lease is found to be held, and by whom.
+    assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+    drop(guard);
+    drop(another.guard(&store.api).unwrap());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_more_than_a_few_files_stay_open() {
+    let store = TempStore::new();
+    let open = || {
+        let leases = store.folder().join("ports.json.leases");
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        // Other tests open and close files meanwhile.
+        let paths = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        paths.filter(|path| path.starts_with(&leases)).count()
+    };
+    for nth in 0..40 {
+        drop(store.guard(&format!("{} {nth}", store.api)).unwrap());
+    }
+    assert!((1..=16).contains(&open()), "{}", open());
+}
+
+#[test]
 fn a_store_that_is_just_being_written_by_hand_is_read_when_it_is_whole() {
     let read_beside_an_editor = || {
         let store = TempStore::with("{\"version\": 1, \"po");

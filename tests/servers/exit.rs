@@ -145,6 +145,7 @@ fn forking() {
     // SAFETY: the pointer is to a number that lives here.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(status, 0);
+    excludes_its_fork(&store);
     // Held, served and leased as before.
     TcpStream::connect(held.addr()).unwrap();
     assert_eq!(crate::children::greeting(served.addr()), "hello");
@@ -152,6 +153,33 @@ fn forking() {
     wait_for_parent();
     held.take_listener().unwrap();
     hello.stop().unwrap();
+}
+
+/// What a process has open, its forks have too; a lease that one of them takes is nobody else's all the same.
+fn excludes_its_fork(store: &PortFor) {
+    let [id] = ids(store, ["used before"]);
+    drop(store.guard(&id).unwrap());
+    // SAFETY: the child takes a port and stops, until it is killed. No other thread of this process is busy.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let _guard = store.guard(&id).unwrap();
+        loop {
+            // SAFETY: it stops this process.
+            unsafe { libc::raise(libc::SIGSTOP) };
+        }
+    }
+    let mut status = 0;
+    // SAFETY: the pointer is to a number that lives here.
+    unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+    let error = store.request(&id).timeout(Duration::ZERO).guard();
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), port_for::ErrorKind::Busy, "{error}");
+    // SAFETY: the process was forked above, and is waited for below.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    // SAFETY: as above.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    drop(store.guard(&id).unwrap());
 }
 
 #[test]
