@@ -105,31 +105,38 @@ fn what_is_not_a_store_is_refused_and_left_as_it_is() {
             "line 1 column",
         ),
     ];
-    for &(text, part) in cases {
-        let store = TempStore::with(text);
-        let results = [
-            store.guard("api").map(drop),
-            store.forward_port("new", 8000).map(drop),
-            store.release("api").map(drop),
-            store.assignments().map(drop),
-        ];
-        let shown = String::from_utf8_lossy(text);
-        for error in results.map(Result::unwrap_err) {
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "{shown}");
-            let message = error.to_string();
-            for part in [part, store.path().to_str().unwrap(), "move the file away"] {
-                assert!(
-                    message.contains(part),
-                    "{shown}\n{message:?} lacks {part:?}"
-                );
-            }
+    // At once, for each refusal waits whether an editor is at work.
+    std::thread::scope(|scope| {
+        for &(text, part) in cases {
+            scope.spawn(move || is_refused_and_left(text, part));
         }
-        assert_eq!(
-            fs::read(store.path()).unwrap(),
-            text,
-            "the file is as it was"
-        );
+    });
+}
+
+fn is_refused_and_left(text: &[u8], part: &str) {
+    let store = TempStore::with(text);
+    let results = [
+        store.guard("api").map(drop),
+        store.forward_port("new", 8000).map(drop),
+        store.release("api").map(drop),
+        store.assignments().map(drop),
+    ];
+    let shown = String::from_utf8_lossy(text);
+    for error in results.map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{shown}");
+        let message = error.to_string();
+        for part in [part, store.path().to_str().unwrap(), "move the file away"] {
+            assert!(
+                message.contains(part),
+                "{shown}\n{message:?} lacks {part:?}"
+            );
+        }
     }
+    assert_eq!(
+        fs::read(store.path()).unwrap(),
+        text,
+        "the file is as it was"
+    );
 }
 
 #[test]
