@@ -46,7 +46,9 @@ pub fn parse(text: &str) -> (Vec<Entry>, Vec<Fault>) {
     let mut reader = Reader::default();
     // Editors of some systems begin a file with this mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (nth, line) in text.lines().enumerate() {
+    // All kinds of line ends are lines' ends to Python.
+    let text = text.replace("\r\n", "\n");
+    for (nth, line) in text.split(['\n', '\r']).enumerate() {
         if let Err(what) = reader.read(nth + 1, line) {
             let line = nth + 1;
             reader.faults.push(Fault { line, what });
@@ -74,7 +76,7 @@ impl Reader {
         if content.is_empty() || content.starts_with(['#', ';']) {
             return Ok(());
         }
-        let indent = line.len() - line.trim_start().len();
+        let indent = line.chars().take_while(|c| c.is_whitespace()).count();
         if self.indent.is_some_and(|above| indent > above) {
             return Err(format!(
                 "{content:?} is indented, and so continues the line above; remove the spaces before it"
@@ -83,7 +85,8 @@ impl Reader {
         if let Some(section) = content.strip_prefix('[') {
             self.indent = None;
             self.inside = true;
-            return match section.split_once(']') {
+            // The name goes to the last bracket, and what is behind that is ignored.
+            return match section.rsplit_once(']') {
                 Some(("DEFAULT", _)) => Ok(()),
                 _ => Err(format!("{content:?} begins a section other than [DEFAULT]")),
             };
@@ -158,7 +161,7 @@ mod tests {
             let count = random.usize(..40);
             let text: String = (0..count).map(|_| random.choice(parts).unwrap()).collect();
             let (entries, faults) = parse(&text);
-            let last = text.lines().count();
+            let last = text.split(['\n', '\r']).count();
             for entry in &entries {
                 assert!((1..=last).contains(&entry.line), "{text:?}");
                 assert!(

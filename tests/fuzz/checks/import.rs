@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 // From wherever the library shows it.
-use crate::parse_python_config;
+use super::parse_python_config;
 
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
     let (entries, faults) = parse_python_config(text);
-    let lines = 1..=text.lines().count();
+    let lines = 1..=text.split(['\n', '\r']).count();
     for fault in &faults {
         assert!(lines.contains(&fault.line), "{fault}");
         assert!(!fault.what.contains('\n'), "{fault:?}");
