@@ -11,6 +11,7 @@ mod support;
 
 mod assigning;
 mod busy;
+mod corpus;
 #[cfg(unix)]
 mod environment;
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use crate::expand::port_for;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
     // What is no tokens does not come as far as the attribute.
     let Ok(args) = text.parse::<TokenStream>() else {
         return;
@@ -33,11 +33,11 @@ fn is_sound(text: &str, expansion: TokenStream) {
     let file: syn::File = syn::parse2(expansion)
         .unwrap_or_else(|error| panic!("{text:?} gave no Rust: {error}\n{printed}"));
     let is_serves = |item: &syn::Item| matches!(item, syn::Item::Fn(f) if f.sig.ident == "serves");
-    let (functions, others): (Vec<_>, Vec<_>) = file.items.iter().partition(|&item| is_serves(item));
+    let (functions, others): (Vec<_>, Vec<_>) =
+        file.items.iter().partition(|&item| is_serves(item));
     assert_eq!(functions.len(), 1, "{text:?} gave:\n{printed}");
     for other in others {
-        let is_message =
-            matches!(other, syn::Item::Macro(m) if m.mac.path.segments.last().unwrap().ident == "compile_error");
+        let is_message = matches!(other, syn::Item::Macro(m) if m.mac.path.segments.last().unwrap().ident == "compile_error");
         assert!(is_message, "{text:?} gave:\n{printed}");
     }
 }

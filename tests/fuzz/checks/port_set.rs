@@ -2,7 +2,7 @@
 
 use port_for::PortSet;
 
-pub fn check(text: &str) {
+pub(crate) fn check(text: &str) {
     match text.parse::<PortSet>() {
         Ok(ports) => {
             assert!(!ports.is_empty() && !ports.contains(0), "{text:?}");
