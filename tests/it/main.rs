@@ -18,6 +18,8 @@ mod environment;
 mod files;
 mod guards;
 mod ids;
+#[cfg(target_os = "linux")]
+mod model;
 mod race;
 mod rival;
 mod store_text;
