@@ -158,8 +158,11 @@ fn with_room<T>(
     match attempt() {
         Err(error) if error.kind() == ErrorKind::Exhausted => {
             let pools = requests.iter().map(|request| pool(port_for, request));
-            let wanted = pools.reduce(|all, pool| all.union(&pool));
-            let forgotten = forget::make_room(port_for, STALE, &wanted.unwrap_or_default())?;
+            let wanted = pools
+                .reduce(|all, pool| all.union(&pool))
+                .unwrap_or_default();
+            let asked = keys(port_for, requests)?;
+            let forgotten = forget::make_room(port_for, STALE, &wanted, &asked)?;
             if forgotten.is_empty() {
                 return Err(error);
             }
@@ -184,10 +187,7 @@ fn try_assign(
     limit: Duration,
 ) -> Result<Vec<u16>, Error> {
     let store = port_for.store();
-    let keys = requests
-        .iter()
-        .map(|request| port_for.key(request.id))
-        .collect::<Result<Vec<_>, _>>()?;
+    let keys = keys(port_for, requests)?;
     for request in requests {
         request.host.addrs(request.id, 0)?;
     }
@@ -223,6 +223,13 @@ fn last_read(port_for: &PortFor, requests: &[&Request<'_>]) -> Result<Option<Vec
         }
     }
     Ok(Some(ports))
+}
+
+fn keys<'a>(port_for: &PortFor, requests: &[&Request<'a>]) -> Result<Vec<Cow<'a, str>>, Error> {
+    requests
+        .iter()
+        .map(|request| port_for.key(request.id))
+        .collect()
 }
 
 /// The ports of the ids, if the store knows all of them.
@@ -611,5 +618,24 @@ mod tests {
         let ports = assign(&store, &requests.each_ref(), Duration::ZERO).unwrap();
         assert_eq!(ports[1], chosen);
         assert_ne!(ports[0], chosen);
+    }
+
+    #[test]
+    fn no_room_is_made_of_an_id_that_the_same_call_asks_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PortFor::open(folder.path().join("ports.json")).unwrap();
+        let port = store.forward_port("old", 0).unwrap();
+        let lease = std::fs::File::options()
+            .write(true)
+            .open(store.store().leases().path(port));
+        let long_ago = std::time::SystemTime::now() - 2 * STALE;
+        lease.unwrap().set_modified(long_ago).unwrap();
+
+        let pool = PortSet::from([port]);
+        let requests = ["new", "old"].map(|id| store.request(id).ports(pool.clone()));
+        let error = assign(&store, &requests.each_ref(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Exhausted);
+        assert_eq!(store.forward_port("old", 0).unwrap(), port);
+        assert_eq!(store.assignments().unwrap().len(), 1);
     }
 }

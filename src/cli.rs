@@ -13,7 +13,8 @@ use crate::request::Request;
 use crate::socket;
 
 pub use crate::guard::hand_over;
-pub use crate::import::{Entry, Fault, Imported, parse as parse_python_config};
+pub use crate::import::Imported;
+pub use crate::python_config::{Entry, Fault, parse as parse_python_config};
 
 /// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
 pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {

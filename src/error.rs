@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use crate::holder::Holder;
 #[cfg(feature = "cli")]
-use crate::import::{Fault, Faults};
+use crate::import::Faults;
 use crate::occupant::Occupants;
+#[cfg(feature = "cli")]
+use crate::python_config::Fault;
 
 /// Why a port could not be given, handed over, or forgotten.
 ///

@@ -1,5 +1,6 @@
 //! Forgetting assignments.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::error::{Cause, Error};
@@ -47,14 +48,15 @@ pub(crate) fn prune(port_for: &PortFor, unused_for: Duration) -> Result<Vec<Assi
 }
 
 /// Forgets what was not used for that long and has one of the ports, in all namespaces: a checkout that is gone
-/// forgets nothing by itself.
+/// forgets nothing by itself. Those that are asked for are about to be used.
 pub(crate) fn make_room(
     port_for: &PortFor,
     unused_for: Duration,
     ports: &PortSet,
+    asked: &[Cow<'_, str>],
 ) -> Result<Vec<Assignment>, Error> {
     forget_unused(port_for, unused_for, |key, port| {
-        ports.contains(port).then_some(key)
+        (ports.contains(port) && !asked.iter().any(|asked| asked == key)).then_some(key)
     })
 }
 

@@ -34,6 +34,11 @@ mod acquire;
 #[doc(hidden)]
 #[path = "cli.rs"]
 pub mod __cli;
+// What the fuzz targets need.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[path = "fuzz.rs"]
+pub mod __fuzz;
 mod config;
 mod error;
 mod files;
@@ -54,6 +59,8 @@ mod occupant;
 mod param;
 mod port_for;
 pub mod ports;
+#[cfg(any(feature = "cli", fuzzing))]
+mod python_config;
 mod request;
 mod server;
 mod socket;

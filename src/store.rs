@@ -293,14 +293,14 @@ impl Transaction<'_> {
 /// The version of the store's format that this crate reads and writes.
 const VERSION: u64 = 1;
 
-fn print(snapshot: &Snapshot) -> Vec<u8> {
+pub(crate) fn print(snapshot: &Snapshot) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(snapshot)
         .expect("a map of strings to numbers, written to memory, has nothing that can fail");
     text.push(b'\n');
     text
 }
 
-fn parse(text: &[u8]) -> Result<Snapshot, serde_json::Error> {
+pub(crate) fn parse(text: &[u8]) -> Result<Snapshot, serde_json::Error> {
     struct Root;
 
     impl<'de> Visitor<'de> for Root {

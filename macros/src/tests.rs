@@ -6,6 +6,11 @@
 use crate::expand::port_for;
 use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
+use std::fs;
+use std::path::Path;
+
+#[path = "../../tests/fuzz/checks/attribute.rs"]
+mod attribute;
 
 #[track_caller]
 fn expansion(args: &str, item: &str) -> String {
@@ -421,4 +426,15 @@ fn a_mistake_leaves_the_function_and_its_documentation() {
             }
         "#]],
     );
+}
+
+#[test]
+fn whatever_the_arguments_are_the_function_stays() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus/attribute");
+    let mut count = 0;
+    for entry in fs::read_dir(corpus).unwrap() {
+        attribute::check(&fs::read_to_string(entry.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count > 10, "the corpus is there");
 }

@@ -1,8 +1,11 @@
 //! Taking over the file of Python's `port-for`.
 
+use std::collections::HashMap;
 use std::fs;
 
+use port_for::__cli::parse_python_config;
 use rstest::rstest;
+use serde_json::Value;
 
 use crate::{Store, has, stderr};
 
@@ -48,6 +51,52 @@ fn what_is_imported_was_used_now() {
     assert_eq!(store.assignments().len(), 1);
 }
 
+/// Of all that the importer was ever fuzzed with, it takes over what Python makes of it.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is about the machine, not about our configuration"
+)]
+fn what_is_taken_over_is_what_python_reads() {
+    const SCRIPT: &str = r#"
+import configparser, json, os, sys
+
+def ports(path):
+    parser = configparser.ConfigParser()
+    try:
+        parser.read(path, encoding="utf-8-sig")
+        return {name: int(value) for name, value in parser.defaults().items()}
+    except (configparser.Error, ValueError) as error:
+        return str(error)
+
+folder = sys.argv[1]
+print(json.dumps({name: ports(os.path.join(folder, name)) for name in os.listdir(folder)}))
+"#;
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/corpus/import");
+    let python = std::process::Command::new("python3")
+        .args(["-c", SCRIPT, corpus])
+        .output();
+    if python.is_err() && std::env::var_os("CI").is_none() {
+        eprintln!("skipped: `python3` is not installed");
+        return;
+    }
+    let read: HashMap<String, Value> = serde_json::from_slice(&python.unwrap().stdout).unwrap();
+    let mut compared = 0;
+    for (name, python) in read {
+        let text = fs::read_to_string(format!("{corpus}/{name}")).unwrap();
+        let (entries, faults) = parse_python_config(&text);
+        if faults.is_empty() {
+            let ours: HashMap<_, _> = entries
+                .into_iter()
+                .map(|entry| (entry.id, entry.port))
+                .collect();
+            assert_eq!(serde_json::json!(ours), python, "{name}: {text:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared} files were compared");
+}
+
 /// Python reads these as well.
 #[rstest]
 #[case::nothing("", &[])]
@@ -57,6 +106,7 @@ fn what_is_imported_was_used_now() {
 #[case::without_spaces("[DEFAULT]\nfoo=80", &[("foo", 80)])]
 #[case::capitals("[DEFAULT]\nFoo = 80\n", &[("foo", 80)])]
 #[case::windows("\u{feff}[DEFAULT]\r\nfoo = 80\r\n", &[("foo", 80)])]
+#[case::other_line_ends("[DEFAULT]\rfoo = 80\r\rbar = 81", &[("bar", 81), ("foo", 80)])]
 #[case::spaces_in_a_name("[DEFAULT]\nmy app = 80\n", &[("my app", 80)])]
 #[case::all_indented("[DEFAULT]\n  foo = 80\n  bar = 81\n", &[("bar", 81), ("foo", 80)])]
 #[case::zeros("[DEFAULT]\nfoo = 0080\n", &[("foo", 80)])]
@@ -83,7 +133,9 @@ fn what_python_reads_is_read(#[case] text: &str, #[case] ports: &[(&str, u16)]) 
 #[case::bad_name("[DEFAULT]\n-x = 80\n", &["line 2", "\"-x\"", "`-`"])]
 #[case::no_section("foo = 80\ngood = 1\n", &["line 1", "[DEFAULT]"])]
 #[case::other_section("[DEFAULT]\ngood = 1\n[web]\n", &["line 3", "\"[web]\""])]
+#[case::section_to_the_last_bracket("[DEFAULT]\ngood = 1\n[DEFAULT] ]\n", &["line 3", "\"[DEFAULT] ]\""])]
 #[case::continued("[DEFAULT]\nfoo = 80\n  81\n", &["line 3", "\"81\"", "indented"])]
+#[case::continued_by_wide_spaces("[DEFAULT]\n\u{3000}foo = 80\n \u{a0}b = 81\n", &["line 3", "b = 81", "indented"])]
 #[case::a_port_twice("[DEFAULT]\nfoo = 80\nbar = 80\n", &["line 3", "port 80", "line 2"])]
 #[case::a_name_twice("[DEFAULT]\nfoo = 80\nfoo = 81\n", &["line 3", "`foo`", "line 2"])]
 fn a_bad_line_is_named_and_nothing_is_done(#[case] text: &str, #[case] said: &[&str]) {

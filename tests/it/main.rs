@@ -11,12 +11,15 @@ mod support;
 
 mod assigning;
 mod busy;
+mod corpus;
 #[cfg(unix)]
 mod environment;
 #[cfg(unix)]
 mod files;
 mod guards;
 mod ids;
+#[cfg(target_os = "linux")]
+mod model;
 mod race;
 mod rival;
 mod store_text;

@@ -20,7 +20,11 @@ mod each_call;
 #[cfg(target_os = "linux")]
 mod forks;
 #[cfg(target_os = "linux")]
+mod fuzz;
+#[cfg(target_os = "linux")]
 mod history;
+#[cfg(target_os = "linux")]
+mod model;
 #[cfg(target_os = "linux")]
 mod strace;
 #[cfg(target_os = "linux")]
@@ -36,6 +40,7 @@ fn main() -> std::process::ExitCode {
         ["trust:work", store, journal, name] => history::work(store, journal.as_ref(), name),
         ["trust:inside", name, folder] => surroundings::inside(name, folder.as_ref()),
         ["trust:hold", store, id] => surroundings::hold(store, id),
+        ["trust:model", seed, sequences] => model::lane(seed, sequences),
         ["trust:lock", path] => surroundings::lock(path),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,

@@ -1,0 +1,540 @@
+//! The same steps done with the crate, and what came out beside what must.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug};
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use port_for::{Error, ErrorKind, PortFor, PortGuard, Request};
+use proptest::sample::Index;
+use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
+use tempfile::TempDir;
+
+use super::expected::{Expected, Family, Model, Socket, State};
+use super::steps::{Ask, Caller, HANDLES, Port, Step, Story, THREADS, Thread, Use, Wish};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Threads that do what they are told: who waits for itself is known by its thread.
+#[derive(Debug)]
+pub struct Threads(Vec<mpsc::Sender<Job>>);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Threads {
+    pub fn start() -> Self {
+        let start = |_| {
+            let (sender, jobs) = mpsc::channel::<Job>();
+            thread::spawn(move || jobs.into_iter().for_each(|job| job()));
+            sender
+        };
+        Self((0..THREADS).map(start).collect())
+    }
+
+    fn run<T: Send + 'static>(&self, nth: Thread, job: impl FnOnce() -> T + Send + 'static) -> T {
+        let (sender, done) = mpsc::channel();
+        let job = Box::new(move || sender.send(job()).unwrap());
+        self.0[nth].send(job).unwrap();
+        done.recv().expect("the call does not panic")
+    }
+}
+
+#[derive(Debug)]
+enum Loose {
+    Tcp(TcpListener),
+    Raw(RawSocket),
+    Udp(UdpSocket),
+}
+
+/// How often calls came to what: to an error of a kind, or to none.
+#[derive(Debug, Default)]
+pub struct Outcomes(BTreeMap<String, usize>);
+
+impl Outcomes {
+    fn count(&mut self, kind: Option<ErrorKind>) {
+        let name = kind.map_or("Ok".to_owned(), |kind| format!("{kind:?}"));
+        *self.0.entry(name).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Outcomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, count)| format!("{name}={count}"))
+            .collect();
+        f.write_str(&each.join(" "))
+    }
+}
+
+struct World<'a> {
+    threads: &'a Threads,
+    outcomes: &'a mut Outcomes,
+    model: Model,
+    folder: TempDir,
+    handles: Vec<PortFor>,
+    /// As many as the model has, in the same order; so are the sockets.
+    guards: Vec<PortGuard>,
+    loose: Vec<Loose>,
+}
+
+/// Acts the story out. An error says at which step what came out instead of what must.
+pub fn tell(
+    story: &Story,
+    threads: &Threads,
+    namespace: Option<&str>,
+    outcomes: &mut Outcomes,
+) -> Result<(), String> {
+    let mut world = World::new(story, threads, namespace, outcomes);
+    for (nth, step) in story.steps.iter().enumerate() {
+        let at = |error| format!("step {nth}, {step:?}: {error}");
+        world.step(step).map_err(at)?;
+        let by = &world.handles[nth % HANDLES];
+        world
+            .look(by)
+            .map_err(|error| at(format!("afterwards {error}")))?;
+    }
+    let at = |error| format!("in the end {error}");
+    (world.handles.iter()).try_for_each(|by| world.look(by).map_err(at))
+}
+
+impl<'a> World<'a> {
+    fn new(
+        story: &Story,
+        threads: &'a Threads,
+        namespace: Option<&str>,
+        outcomes: &'a mut Outcomes,
+    ) -> Self {
+        // In memory where that goes, for what is tried here is not the disk.
+        let memory = Path::new("/dev/shm");
+        let folder = tempfile::tempdir_in(memory)
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
+        let path = folder.path().join("ports.json");
+        let pool: port_for::PortSet = std::env::var("PORT_FOR_POOL").unwrap().parse().unwrap();
+        let ports: Vec<u16> = pool.iter().collect();
+        let mut model = Model {
+            namespace: namespace.map(str::to_owned),
+            has_ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok(),
+            assigned: [].into(),
+            old: BTreeSet::new(),
+            guards: Vec::new(),
+            loose: Vec::new(),
+            ports,
+        };
+        if story.has_foreign {
+            let (key, port) = ("elsewhere#a", model.ports[0]);
+            let text = format!("{{\"version\": 1, \"ports\": {{\"{key}\": {port}}}}}");
+            fs::write(&path, text).unwrap();
+            model.assigned.insert(key.to_owned(), port);
+        }
+        let opened = PortFor::open(&path).unwrap();
+        Self {
+            threads,
+            outcomes,
+            model,
+            folder,
+            // The last is a clone, which shares what it has read with the first.
+            handles: vec![opened.clone(), PortFor::open(&path).unwrap(), opened],
+            guards: Vec::new(),
+            loose: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Assign(caller, ask) => {
+                let expected = self.model.assign_one(ask);
+                let got = self.ask(*caller, ask, |request| request.assign());
+                self.agree(expected, got)
+            }
+            Step::ForwardPort(caller, id, port) => {
+                let ask = Ask {
+                    wish: Wish::Default(*port),
+                    ..Ask::plain(id)
+                };
+                let expected = self.model.assign_one(&ask);
+                let (number, id) = (self.model.number(*port), *id);
+                let got = self.call(*caller, move |ports| ports.forward_port(id, number));
+                self.agree(expected, got)
+            }
+            Step::Ask(caller, ask) => {
+                self.guard(std::slice::from_ref(ask), caller.thread, |world| {
+                    Ok(vec![world.ask(*caller, ask, |request| request.guard())?])
+                })
+            }
+            Step::Guard(caller, id) => {
+                let id = *id;
+                self.guard(&[Ask::plain(id)], caller.thread, |world| {
+                    Ok(vec![world.call(*caller, move |ports| ports.guard(id))?])
+                })
+            }
+            Step::Guards(caller, ids) => {
+                let asks: Vec<_> = ids.iter().map(|id| Ask::plain(id)).collect();
+                self.guard(&asks, caller.thread, |world| match ids[..] {
+                    [a, b] => world.call(*caller, move |ports| ports.guards([a, b]).map(Vec::from)),
+                    [a, b, c] => {
+                        world.call(*caller, move |ports| ports.guards([a, b, c]).map(Vec::from))
+                    }
+                    _ => unreachable!("two or three"),
+                })
+            }
+            Step::AvailablePort(caller, first) => {
+                let first = self.model.number(*first);
+                let Some(port) = self.model.available_port(first) else {
+                    // Whose the ports behind ours are is not known.
+                    return Ok(());
+                };
+                let got = self.call(*caller, move |ports| ports.available_port(first));
+                let guard = got.map_err(|error| format!("{error:?}"))?;
+                self.model.take_available(port, caller.thread);
+                self.guards.push(guard);
+                Ok(())
+            }
+            Step::Release(caller, id) => {
+                let expected = self.model.release(id);
+                let id = *id;
+                let got = self.call(*caller, move |ports| ports.release(id));
+                self.agree(expected, got)
+            }
+            Step::Prune(caller, days) => {
+                let expected = self.model.prune(*days);
+                let unused_for = DAY * u32::try_from(*days).unwrap();
+                let got = self.call(*caller, move |ports| ports.prune(unused_for));
+                let got = got.map(|gone| {
+                    let pair = |a: &port_for::Assignment| (a.id().to_owned(), a.port());
+                    gone.iter().map(pair).collect::<Vec<_>>()
+                });
+                self.agree(Ok(expected), got)
+            }
+            Step::Use(thread, nth, usage) => match self.guards.len() {
+                0 => Ok(()),
+                len => self.use_guard(*thread, nth.index(len), *usage),
+            },
+            Step::Reopen(nth) => {
+                self.handles[*nth] = PortFor::open(self.store()).unwrap();
+                Ok(())
+            }
+            Step::Intrude(port, v6) => self.intrude(*port, *v6),
+            Step::End(nth) => {
+                self.end(*nth);
+                Ok(())
+            }
+            Step::Age(port) => {
+                let port = self.model.number(*port);
+                // Of an unknown use, the time cannot be set back.
+                let is_assigned = self.model.assigned.values().any(|&other| other == port);
+                if is_assigned && self.set_last_used(port, SystemTime::now() - 40 * DAY) {
+                    self.model.old.insert(port);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("ports.json")
+    }
+
+    /// Calls the store, through the handle and on the thread that were chosen.
+    fn call<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        call: impl FnOnce(&PortFor) -> T + Send + 'static,
+    ) -> T {
+        const { assert!(HANDLES == 3) };
+        let handle = self.handles[caller.handle].clone();
+        self.threads.run(caller.thread, move || call(&handle))
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        ask: &Ask,
+        end: impl FnOnce(Request<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let ask = ask.clone();
+        let numbers = |nths: &Vec<u16>| {
+            nths.iter()
+                .map(|&nth| self.model.number(Port::Nth(nth)))
+                .collect()
+        };
+        let pool: Option<port_for::PortSet> = ask.ports.as_ref().map(numbers);
+        let wished = match ask.wish {
+            Wish::Any => 0,
+            Wish::Default(port) | Wish::Exact(port) => self.model.number(port),
+        };
+        self.call(caller, move |ports| {
+            let mut request = ports
+                .request(ask.id)
+                .timeout(Duration::ZERO)
+                .on_busy(ask.on_busy);
+            request = match ask.wish {
+                Wish::Any => request,
+                Wish::Default(_) => request.default_port(wished),
+                Wish::Exact(_) => request.exact_port(wished),
+            };
+            if let Some(pool) = pool {
+                request = request.ports(pool);
+            }
+            if let Some(host) = ask.host {
+                request = request.host(host);
+            }
+            if ask.udp {
+                request = request.udp();
+            }
+            end(request)
+        })
+    }
+
+    /// Asks for guards, which come in the order of the ids.
+    fn guard(
+        &mut self,
+        asks: &[Ask],
+        thread: Thread,
+        call: impl FnOnce(&Self) -> Result<Vec<PortGuard>, Error>,
+    ) -> Result<(), String> {
+        let of_asked = |model: &Model| {
+            asks.iter()
+                .filter_map(|ask| model.port_of(ask.id))
+                .collect::<Vec<_>>()
+        };
+        let mut touched = of_asked(&self.model);
+        let expected = self.model.guard(asks, thread);
+        touched.extend(of_asked(&self.model));
+        let got = call(self).map(|guards| self.guards.extend(guards));
+        let is_failed = got.is_err();
+        let numbers = got.map(|()| {
+            let new = self.guards.len() - asks.len();
+            self.guards[new..].iter().map(PortGuard::port).collect()
+        });
+        self.agree(expected, numbers)?;
+        if is_failed {
+            // Whether it was a use of the ports is left open.
+            for port in touched {
+                if !self.model.guards.iter().any(|guard| guard.port == port) {
+                    self.set_last_used(port, SystemTime::now());
+                    self.model.old.remove(&port);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn use_guard(&mut self, thread: Thread, nth: usize, usage: Use) -> Result<(), String> {
+        let guard = self.guards.remove(nth);
+        let addr = guard.addr();
+        let threads = self.threads;
+        // The guard goes to the thread and back.
+        let hand_over = |call: fn(&mut PortGuard) -> Result<Option<Loose>, Error>,
+                         guard: PortGuard| {
+            let mut moved = guard;
+            threads.run(thread, move || (call(&mut moved), moved))
+        };
+        let model = &mut self.model;
+        let (expected, (got, guard)) = match usage {
+            Use::TakeListener => (
+                model.take_listener(nth),
+                hand_over(
+                    |guard| guard.take_listener().map(|it| Some(Loose::Tcp(it))),
+                    guard,
+                ),
+            ),
+            Use::TakeUdpSocket => (
+                model.take_udp_socket(nth),
+                hand_over(
+                    |guard| guard.take_udp_socket().map(|it| Some(Loose::Udp(it))),
+                    guard,
+                ),
+            ),
+            Use::Vacate => (
+                model.vacate(nth),
+                hand_over(|guard| guard.vacate().map(|_| None), guard),
+            ),
+            Use::ReleaseHold => (
+                model.release_hold(nth),
+                hand_over(|guard| guard.release_hold().map(|_| None), guard),
+            ),
+            Use::Rearm { in_vain } if in_vain || !model.is_in_use(nth) => (
+                model.rearm(nth),
+                hand_over(|guard| guard.rearm().map(|()| None), guard),
+            ),
+            Use::Rearm { .. } => {
+                self.guards.insert(nth, guard);
+                return Ok(());
+            }
+            Use::Release => {
+                model.guards.remove(nth);
+                let got = threads.run(thread, move || guard.release());
+                return self.agree(Ok(()), got);
+            }
+            Use::Drop => {
+                model.guards.remove(nth);
+                threads.run(thread, move || drop(guard));
+                return Ok(());
+            }
+        };
+        if guard.addr() != addr {
+            return Err(format!("{addr} became {}", guard.addr()));
+        }
+        self.guards.insert(nth, guard);
+        let got = got.map(|loose| self.loose.extend(loose));
+        self.agree(expected, got)
+    }
+
+    fn intrude(&mut self, port: Port, v6: bool) -> Result<(), String> {
+        let socket = Socket {
+            port: self.model.number(port),
+            family: if v6 { Family::V6 } else { Family::V4 },
+            state: State::Listening,
+        };
+        if v6 && !self.model.has_ipv6 {
+            return Ok(());
+        }
+        let addr = socket.family.loopback(socket.port);
+        let got = bound(addr, Type::STREAM, true).and_then(|raw| raw.listen(1).map(|()| raw));
+        let can = self.model.intrude(socket);
+        if got.is_ok() != can {
+            return Err(format!("expected {can}, got {got:?}"));
+        }
+        self.loose.extend(got.ok().map(Loose::Raw));
+        Ok(())
+    }
+
+    fn end(&mut self, nth: Index) {
+        if !self.loose.is_empty() {
+            let nth = nth.index(self.loose.len());
+            self.model.loose.remove(nth);
+            match self.loose.remove(nth) {
+                Loose::Tcp(socket) => drop(socket),
+                Loose::Raw(socket) => drop(socket),
+                Loose::Udp(socket) => drop(socket),
+            }
+        }
+    }
+
+    /// False when there is no record of a last use.
+    fn set_last_used(&self, port: u16, time: SystemTime) -> bool {
+        let lease = format!("{}.leases/{port}.lock", self.store().display());
+        File::options()
+            .write(true)
+            .open(lease)
+            .is_ok_and(|lease| lease.set_modified(time).is_ok())
+    }
+
+    fn agree<T: PartialEq + Debug>(
+        &mut self,
+        expected: Expected<T>,
+        got: Result<T, Error>,
+    ) -> Result<(), String> {
+        self.outcomes.count(got.as_ref().err().map(Error::kind));
+        let agrees = match (&expected, &got) {
+            (Ok(expected), Ok(got)) => expected == got,
+            (Err(kinds), Err(error)) => kinds.contains(&error.kind()),
+            _ => false,
+        };
+        if agrees {
+            Ok(())
+        } else {
+            Err(format!("expected {expected:?}, got {got:?}"))
+        }
+    }
+
+    /// Compares all that can be seen, by one of the handles.
+    fn look(&self, by: &PortFor) -> Result<(), String> {
+        let expected = self.model.listed();
+        let listed = by.assignments().map_err(|error| format!("{error:?}"))?;
+        let seen: Vec<_> = listed
+            .iter()
+            .map(|found| {
+                let is_ours = |holder: &port_for::Holder| holder.pid() == std::process::id();
+                let is_held = found.holder().is_some_and(is_ours);
+                (found.id().to_owned(), found.port(), is_held)
+            })
+            .collect();
+        if seen != expected {
+            return Err(format!("{seen:?} is listed, not {expected:?}"));
+        }
+        for (guard, expected) in self.guards.iter().zip(&self.model.guards) {
+            if (guard.id(), guard.port()) != (expected.id, expected.port)
+                || guard.addr().is_ipv6() != (expected.family() == Family::V6)
+            {
+                return Err(format!("{guard:?} is not {expected:?}"));
+            }
+        }
+        for &port in &self.model.ports {
+            if self.model.is_free(port) {
+                check(port, "at all", self.is_free(port), true)?;
+                continue;
+            }
+            self.look_at(port, Family::V4)?;
+            if self.model.has_ipv6 {
+                self.look_at(port, Family::V6)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing at all is there.
+    fn is_free(&self, port: u16) -> bool {
+        let anywhere: SocketAddr = if self.model.has_ipv6 {
+            // And IPv4, as nobody says that it should not be.
+            (Ipv6Addr::UNSPECIFIED, port).into()
+        } else {
+            (Ipv4Addr::UNSPECIFIED, port).into()
+        };
+        [Type::STREAM, Type::DGRAM]
+            .iter()
+            .all(|&kind| bound(anywhere, kind, false).is_ok())
+    }
+
+    fn look_at(&self, port: u16, family: Family) -> Result<(), String> {
+        let at = |state| Socket {
+            port,
+            family,
+            state,
+        };
+        let has = |state| self.model.sockets().any(|socket| socket == at(state));
+        let can_bind = |kind, shared| bound(family.loopback(port), kind, shared).is_ok();
+        let listens = has(State::Listening);
+        let is_bound = listens || has(State::Bound);
+        let check =
+            |what, is, must_be| check(port, &format!("for {what} at {family:?}"), is, must_be);
+        check("TCP", can_bind(Type::STREAM, false), !is_bound)?;
+        check("shared TCP", can_bind(Type::STREAM, true), !listens)?;
+        check("UDP", can_bind(Type::DGRAM, false), !has(State::Udp))
+    }
+}
+
+/// Whether the port is as free as it must be.
+fn check(port: u16, how: &str, is_free: bool, must_be: bool) -> Result<(), String> {
+    let words = |is_free| if is_free { "free" } else { "taken" };
+    if is_free == must_be {
+        Ok(())
+    } else {
+        let (is, must_be) = (words(is_free), words(must_be));
+        Err(format!("{port} is {is} {how}, and must be {must_be}"))
+    }
+}
+
+impl Family {
+    fn loopback(self, port: u16) -> SocketAddr {
+        match self {
+            Self::V4 => (Ipv4Addr::LOCALHOST, port).into(),
+            Self::V6 => (Ipv6Addr::LOCALHOST, port).into(),
+        }
+    }
+}
+
+/// Binds there, with `SO_REUSEADDR` or without.
+fn bound(addr: SocketAddr, kind: Type, shared: bool) -> std::io::Result<RawSocket> {
+    let raw = RawSocket::new(Domain::for_address(addr), kind, None)?;
+    raw.set_reuse_address(shared)?;
+    raw.bind(&SockAddr::from(addr))?;
+    Ok(raw)
+}
