@@ -45,7 +45,7 @@ pub(crate) async fn guards_for(
 ) -> Result<Vec<PortGuard>, Error> {
     let limit = requests.iter().map(Request::limit).max();
     let mut wait = Wait::of(waiter, limit.unwrap_or_default());
-    reject_repeats(requests)?;
+    check(requests)?;
     let mut guards = 'again: loop {
         // 0. A socket that this process was started with has its port already, and the lease is with whoever started it.
         let (inherited, asked): (Vec<_>, Vec<_>) =
@@ -118,7 +118,7 @@ async fn unlocked<T>(
 /// The ports of the requested ids, for somebody who wants no more than the numbers.
 pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Vec<u16>, Error> {
     let store = port_for.store();
-    reject_repeats(requests)?;
+    check(requests)?;
     let requests: Vec<_> = requests.iter().collect();
     let ports = assign(port_for, &requests, port_for.config().timeout)?;
     if let Some(access) = store.access()? {
@@ -130,8 +130,10 @@ pub(crate) fn numbers(port_for: &PortFor, requests: &[Request<'_>]) -> Result<Ve
     Ok(ports)
 }
 
-fn reject_repeats(requests: &[Request<'_>]) -> Result<(), Error> {
+/// What is wrong with the requests whatever the store says, before anything is waited for.
+fn check(requests: &[Request<'_>]) -> Result<(), Error> {
     for (nth, request) in requests.iter().enumerate() {
+        request.host.addrs(request.id, 0)?;
         if requests[..nth].iter().any(|other| other.id == request.id) {
             let id = request.id.to_owned();
             return Err(Cause::Twice { id }.into());
@@ -188,9 +190,6 @@ fn try_assign(
 ) -> Result<Vec<u16>, Error> {
     let store = port_for.store();
     let keys = keys(port_for, requests)?;
-    for request in requests {
-        request.host.addrs(request.id, 0)?;
-    }
     if let Some(ports) = remembered(store, &*store.snapshot()?, requests, &keys)? {
         return Ok(ports);
     }
