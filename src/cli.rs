@@ -12,7 +12,7 @@ use crate::port_for::PortFor;
 use crate::request::Request;
 use crate::socket;
 
-pub use crate::guard::hand_over;
+pub use crate::guard::{become_program, hand_over};
 pub use crate::import::Imported;
 pub use crate::python_config::{Entry, Fault, parse as parse_python_config};
 

@@ -82,6 +82,10 @@ fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
     Some(test)
 }
 
+/// What [`listen_names`] reads.
+#[cfg(unix)]
+pub(crate) const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"];
+
 /// The names of the sockets that this process was started with, from descriptor 3 on; none when it was started with
 /// none. Runs before `main`, where there is nobody to complain to: what makes no sense is left to whoever it is for.
 #[cfg(unix)]
@@ -89,12 +93,8 @@ pub(crate) fn listen_names() -> Option<Vec<String>> {
     #[expect(clippy::disallowed_methods)]
     let get = |variable| env::var(variable).ok();
     let process = std::process::id().to_string();
-    named(
-        &get("LISTEN_FDS")?,
-        get("LISTEN_FDNAMES"),
-        get("LISTEN_PID"),
-        &process,
-    )
+    let [count, names, meant_for] = LISTEN_VARIABLES.map(get);
+    named(&count?, names, meant_for, &process)
 }
 
 #[cfg(unix)]
@@ -116,20 +116,6 @@ fn named(
         Some(name) => name.to_owned(),
     };
     Some((0..count).map(name).collect())
-}
-
-/// Removes what [`listen_names`] has read, for the sockets are taken.
-///
-/// # Safety
-///
-/// No other thread may be there to read the environment.
-#[cfg(unix)]
-#[expect(unsafe_code)]
-pub(crate) unsafe fn remove_listen_variables() {
-    for variable in ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"] {
-        // SAFETY: as the caller promises.
-        unsafe { env::remove_var(variable) };
-    }
 }
 
 const STORE: &str = "a path of a file";

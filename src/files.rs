@@ -109,7 +109,7 @@ pub(crate) fn open(
 /// As [`open`] and [`make_folder`].
 pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metadata), Error> {
     const ACTION: &str = "open the lock file";
-    let mut options = platform::options();
+    let mut options = platform::lock_options();
     options.read(true).write(true);
     if let Some(opened) = checked(ACTION, path, access, &options)? {
         return Ok(opened);
@@ -142,9 +142,8 @@ fn checked(
     access: Access,
     options: &fs::OpenOptions,
 ) -> Result<Option<(File, fs::Metadata)>, Error> {
-    let opened = options
-        .open(path)
-        .and_then(|file| file.metadata().map(|found| (file, found)));
+    let opened =
+        platform::open(options, path).and_then(|file| file.metadata().map(|found| (file, found)));
     match opened {
         Ok((file, found)) => {
             let trusted = if found.is_file() {
@@ -164,6 +163,13 @@ fn checked(
         }
         Err(error) => Err(failed(action, path, error)),
     }
+}
+
+/// A file among the temporary ones, of which nothing is left once all who have it open have closed it or were killed. It
+/// has a name until then, to open it a second time.
+#[cfg(not(unix))]
+pub(crate) fn make_fleeting() -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().make(platform::create_fleeting)
 }
 
 /// Puts `text` in the place of the file at `path`, so that a reader finds either the old text or the new one, and a

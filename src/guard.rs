@@ -19,7 +19,7 @@ const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
 mod program;
 
 #[cfg(feature = "cli")]
-pub use program::hand_over;
+pub use program::{become_program, hand_over};
 
 /// A port that is yours: nobody else on the machine gets it from any store shared with you, and from the moment the
 /// guard exists a listening socket sits on it.

@@ -67,6 +67,8 @@ mod socket;
 mod startup;
 mod store;
 mod wait;
+#[cfg(windows)]
+mod windows;
 
 pub use error::{Error, ErrorKind};
 pub use guard::PortGuard;

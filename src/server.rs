@@ -49,7 +49,7 @@ use system::Process;
 /// last lines are shown in errors, and on stderr when the test panics; so is what the command sends to a pipe. A command
 /// that says [`Stdio::inherit`](std::process::Stdio::inherit) is let have its way. In the same manner, a server does
 /// not read the test's own stdin. On Windows, where a child's streams cannot be told apart before it runs, all output
-/// is kept.
+/// is kept, the command goes on sending it there if it is run again, and stdin is what the command says.
 #[must_use = "the server is killed when this is dropped"]
 pub struct Server {
     command: String,

@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, Ud
 
 use socket2::{Domain, Socket, Type};
 
+#[cfg(windows)]
+use crate::windows::exclusive;
+
 /// Connections that a held port takes before its server asks for them; the system may allow fewer.
 const BACKLOG: i32 = 1024;
 
@@ -28,9 +31,11 @@ impl Listener {
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         // Without it, connections of the last run that are still closing would keep the port for a minute. On Windows
-        // the option means the opposite of what it means elsewhere: to share a port with whoever has it.
+        // they do not, and the option means to share a port with whoever has it.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        #[cfg(windows)]
+        exclusive::set(&socket)?;
         if addr.is_ipv6() {
             socket.set_only_v6(true)?;
         }
@@ -107,6 +112,8 @@ impl std::os::fd::AsFd for Listener {
 /// As [`Listener::bind`].
 pub(crate) fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+    #[cfg(windows)]
+    exclusive::set(&socket)?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -181,16 +188,11 @@ pub(crate) fn is_unbound(addr: SocketAddr) -> io::Result<bool> {
     Ok(binds(Type::STREAM, addr)? || only_lingers(addr)?)
 }
 
-/// Binds at the wildcard, and where that does not say everything, at `addr` too.
+/// Binds at the wildcard, which fails over any socket at any address: on Unix without `SO_REUSEADDR`, on Windows with
+/// `SO_EXCLUSIVEADDRUSE`.
 fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
-    // On Unix a wildcard bind without SO_REUSEADDR already fails over any socket on any address. A
-    // second bind could meet the first: a thread that forks between the two takes a copy of the first
-    // socket along, which closing ours does not close. Windows does not fork, and lets a wildcard
-    // and an address have the same port side by side, unless SO_EXCLUSIVEADDRUSE is set, for which
-    // there is no safe call.
-    if cfg!(windows) && !binds(kind, addr)? {
-        return Ok(false);
-    }
+    // Once, for a second bind could meet the first: a thread that forks between the two takes a copy of the first
+    // socket along, which closing ours does not close.
     let addr = wildcard(addr);
     Ok(binds(kind, addr)? || kind == Type::STREAM && only_lingers(addr)?)
 }
@@ -249,6 +251,8 @@ fn binds(kind: Type, addr: SocketAddr) -> io::Result<bool> {
         Err(e) if addr.is_ipv6() && is_family_missing(&e) => return Ok(true),
         Err(e) => return Err(e),
     };
+    #[cfg(windows)]
+    exclusive::set(&socket)?;
     if addr.is_ipv6() {
         // IPv4 is asked for by itself, so that a machine without IPv6 gets the same answers.
         socket.set_only_v6(true)?;
@@ -277,4 +281,57 @@ fn is_family_missing(error: &io::Error) -> bool {
     #[cfg(windows)]
     const EAFNOSUPPORT: i32 = 10047; // WSAEAFNOSUPPORT
     error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+
+    /// Tries to share the address of a bound socket, and to have it shared.
+    #[track_caller]
+    fn refuses_company(socket: &Socket, kind: Type) {
+        let rival = Socket::new(Domain::IPV4, kind, None).unwrap();
+        rival.set_reuse_address(true).unwrap();
+        let error = rival.bind(&socket.local_addr().unwrap()).unwrap_err();
+        assert!(is_taken(&error), "{error}");
+        socket.set_reuse_address(true).unwrap_err();
+    }
+
+    #[test]
+    fn it_is_the_option_that_keeps_others_from_a_port() {
+        for is_set in [true, false] {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            if is_set {
+                exclusive::set(&socket).unwrap();
+            }
+            let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+            socket.bind(&everywhere.into()).unwrap();
+            let mut addr = socket.local_addr().unwrap().as_socket().unwrap();
+            addr.set_ip(Ipv4Addr::LOCALHOST.into());
+            let rival = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            rival.set_reuse_address(true).unwrap();
+            assert_eq!(rival.bind(&addr.into()).is_err(), is_set);
+        }
+    }
+
+    fn free_port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn a_port_that_is_held_is_shared_with_nobody() {
+        for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            let listener = Listener::bind((ip, free_port()).into()).unwrap();
+            refuses_company(&listener.socket, Type::STREAM);
+            let socket = bind_udp((ip, 0).into()).unwrap();
+            refuses_company(&socket.into(), Type::DGRAM);
+        }
+    }
+
+    #[test]
+    fn a_port_that_the_system_has_excluded_is_taken() {
+        let error = io::Error::from_raw_os_error(10013); // WSAEACCES
+        assert!(is_taken(&error), "{:?}", error.kind());
+    }
 }

@@ -49,6 +49,7 @@ pub(crate) fn fd_name(id: &str) -> String {
 
 #[cfg(unix)]
 mod system {
+    use std::env;
     use std::fs;
     use std::net::TcpListener;
     use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -72,6 +73,8 @@ mod system {
     const FIRST_FD: RawFd = 3;
 
     ctor::declarative::ctor! {
+        // SAFETY: it reads and changes the environment, looks into `/proc` and at descriptors, and fills a list, for all
+        // of which Rust's standard library is ready before `main`; it does not panic.
         #[ctor(unsafe)]
         fn take_sockets_over() {
             let Some(names) = config::listen_names() else {
@@ -84,8 +87,11 @@ mod system {
             for (fd, name) in (FIRST_FD..).zip(names) {
                 sockets.extend(adopt(fd).map(|socket| (name, socket)));
             }
-            // SAFETY: there is one thread, and it is here.
-            unsafe { config::remove_listen_variables() };
+            // They are taken, and not for children.
+            for variable in config::LISTEN_VARIABLES {
+                // SAFETY: there is one thread, and it is here.
+                unsafe { env::remove_var(variable) };
+            }
         }
     }
 

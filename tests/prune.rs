@@ -12,6 +12,9 @@ use port_for::{ErrorKind, PortFor, PortSet};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Where whoever locks a file cannot tell whether its path still names it.
+const LEASES_STAY: bool = cfg!(windows);
+
 struct Store {
     ports: PortFor,
     folder: tempfile::TempDir,
@@ -66,7 +69,8 @@ fn what_was_not_used_for_that_long_is_forgotten_and_told() {
     let ago = forgotten[0].last_used().unwrap().elapsed().unwrap();
     assert!((31 * DAY..32 * DAY).contains(&ago), "{ago:?}");
     assert_eq!(store.ids(), ["prune/new"]);
-    assert!(!store.lease(old).exists() && store.lease(new).exists());
+    assert!(store.lease(new).exists());
+    assert_eq!(store.lease(old).exists(), LEASES_STAY);
 }
 
 #[test]
@@ -146,18 +150,19 @@ fn a_store_that_is_damaged_is_left_as_it_is() {
     assert_eq!(fs::read(store.ports.path()).unwrap(), b"{");
 }
 
-/// More than the files that may be open at once.
+/// More than the files that may be open at once, where those are few.
 #[test]
 fn of_many_all_are_forgotten() {
     let store = Store::new();
-    let many: BTreeMap<String, u16> = (0..3000)
+    let many: BTreeMap<String, u16> = (0..if cfg!(windows) { 300 } else { 3000 })
         .map(|nth| (format!("prune/{nth:04}"), 20_000 + nth))
         .collect();
     write_store(store.ports.path(), &many);
     let forgotten = store.prune(Duration::ZERO);
     assert!(forgotten.iter().eq(many.keys()));
     assert!(store.ids().is_empty());
-    assert_eq!(fs::read_dir(store.leases()).unwrap().count(), 0);
+    let is_empty = fs::read_dir(store.leases()).unwrap().next().is_none();
+    assert_eq!(is_empty, !LEASES_STAY);
 }
 
 fn write_store(path: &Path, ports: &BTreeMap<String, u16>) {

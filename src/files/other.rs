@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
 use crate::wait::Wait;
+#[cfg(windows)]
+use crate::windows;
 
 /// What a store's folder allows: always private use.
 #[derive(Debug, Clone, Copy)]
@@ -33,13 +35,42 @@ pub(super) fn check_link(_link: &Metadata) -> Result<(), String> {
     Ok(())
 }
 
+/// The network file system that the folder is on, if it is on one.
 #[expect(clippy::unnecessary_wraps, reason = "same signature as on Unix")]
-pub(super) fn network_of(_folder: &Path) -> io::Result<Option<&'static str>> {
-    Ok(None)
+pub(super) fn network_of(folder: &Path) -> io::Result<Option<&'static str>> {
+    // What a drive's letter stands for, if the drive can tell: some that are in memory cannot.
+    let found = fs::canonicalize(folder);
+    Ok(is_on_share(found.as_deref().unwrap_or(folder)).then_some("a share"))
 }
 
+/// Whether the path is one like `\\server\share\folder`.
+fn is_on_share(path: &Path) -> bool {
+    let first = path.components().next();
+    matches!(first, Some(Component::Prefix(prefix))
+        if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)))
+}
+
+/// Options that leave the file to whoever replaces it meanwhile.
 pub(super) fn options() -> OpenOptions {
     OpenOptions::new()
+}
+
+/// Options that keep the file in its place for as long as it is open: a second one there could be locked as well.
+pub(super) fn lock_options() -> OpenOptions {
+    #[cfg_attr(not(windows), expect(unused_mut))]
+    let mut options = options();
+    #[cfg(windows)]
+    windows::files::keep_in_place(&mut options);
+    options
+}
+
+/// Makes a file to write and to read, which is gone once everybody who has it open has closed it.
+pub(super) fn create_fleeting(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(windows)]
+    windows::files::remove_when_closed(&mut options);
+    options.open(path)
 }
 
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
@@ -68,18 +99,40 @@ pub(super) fn take_after(_file: &File, _old: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the temporary file to its place, which fails for as long as a reader has the old one open.
-pub(super) fn persist(mut file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let mut wait = Wait::new(Duration::from_secs(5));
+/// Moves the temporary file to its place, which can fail for as long as somebody has the old one open: a program that
+/// does not share what it reads, or one that looks for viruses.
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let (_file, temporary) = file.keep()?;
+    let moved = unless_in_use(PATIENCE, || fs::rename(&temporary, path));
+    if moved.is_err() {
+        // That it could not be moved is the news.
+        let _ = fs::remove_file(&temporary);
+    }
+    moved
+}
+
+/// Opens the file, which can fail at the moment that it is replaced.
+pub(super) fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    const PATIENCE: Duration = Duration::from_millis(250);
+    unless_in_use(PATIENCE, || match options.open(path) {
+        // So says Windows of a folder, too, which stays one.
+        Err(_) if path.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        opened => opened,
+    })
+}
+
+/// Tries until nobody else is in the way.
+fn unless_in_use<T>(limit: Duration, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let mut wait = Wait::new(limit);
     loop {
-        match file.persist(path) {
-            Ok(_) => return Ok(()),
-            Err(failure) => {
-                if failure.error.kind() != io::ErrorKind::PermissionDenied || !wait.pause() {
-                    return Err(failure.error);
-                }
-                file = failure.file;
-            }
+        match attempt() {
+            Err(error)
+                if (error.kind() == io::ErrorKind::PermissionDenied
+                    || error.raw_os_error() == Some(ERROR_SHARING_VIOLATION))
+                    && wait.pause() => {}
+            done => return done,
         }
     }
 }
@@ -101,20 +154,37 @@ pub(crate) fn look(path: &Path) -> io::Result<(FileId, u64)> {
 }
 
 /// What changes when a file's text does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     size: u64,
     created: Option<SystemTime>,
     modified: Option<SystemTime>,
+    /// Whether the file was changed so lately that another change can have been made at the same time.
+    is_fresh: bool,
 }
 
 impl Stamp {
+    /// Longer than any clock takes for a tick: two seconds, on a FAT.
+    const TICK: Duration = Duration::from_secs(3);
+
     pub(crate) fn new(found: &Metadata, _path: &Path) -> Self {
+        let modified = found.modified().ok();
         Self {
             size: found.len(),
             created: found.created().ok(),
-            modified: found.modified().ok(),
+            modified,
+            is_fresh: !modified
+                .is_some_and(|modified| modified.elapsed().is_ok_and(|ago| ago > Self::TICK)),
         }
+    }
+}
+
+/// Equal if nothing was changed in between: not if it cannot be told, for files have no numbers here, and a new one can
+/// have the size and the times of the one whose place it has taken.
+impl PartialEq for Stamp {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |of: &Self| (of.size, of.created, of.modified);
+        !self.is_fresh && !other.is_fresh && parts(self) == parts(other)
     }
 }
 
@@ -137,4 +207,40 @@ pub(crate) fn read_note(lock: &Path) -> io::Result<Vec<u8>> {
 
 fn note_path(lock: &Path) -> PathBuf {
     lock.with_extension("holder")
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_network_file_system_and_a_drive_is_none() {
+        for (path, is_share) in [
+            (r"\\server\share\folder", true),
+            (r"\\?\UNC\server\share\folder", true),
+            (r"\\wsl.localhost\Debian\home", true),
+            (r"C:\Users\me", false),
+            (r"\\?\C:\Users\me", false),
+            (r"folder", false),
+        ] {
+            assert_eq!(is_on_share(Path::new(path)), is_share, "{path}");
+        }
+        assert_eq!(network_of(&std::env::temp_dir()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_may_have_changed_for_as_long_as_its_time_is_that_of_now() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let stamp = |ago| {
+            let then = SystemTime::now() - Duration::from_secs(ago);
+            path.as_file().set_modified(then).unwrap();
+            let found = path.as_file().metadata().unwrap();
+            [(); 2].map(|()| Stamp::new(&found, path.path()))
+        };
+        let [fresh, again] = stamp(0);
+        assert_ne!(fresh, again);
+        let [settled, again] = stamp(60);
+        assert_eq!(settled, again);
+        assert_ne!(settled, fresh);
+    }
 }

@@ -113,6 +113,15 @@ pub(super) fn options() -> OpenOptions {
     options
 }
 
+/// Locks need no others: see [`LOCKS_CAN_BE_REMOVED`](super::LOCKS_CAN_BE_REMOVED).
+pub(super) fn lock_options() -> OpenOptions {
+    options()
+}
+
+pub(super) fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    options.open(path)
+}
+
 /// Makes the folder, private, or shared like the one above it.
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     let mut private = DirBuilder::new();

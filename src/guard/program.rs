@@ -3,6 +3,7 @@
 //! The guards end with the process's own program, without a drop. What stays is what the kernel keeps: the lock, for
 //! as long as a copy of its file is open, and the socket likewise. So copies of both are handed to the program.
 
+use std::io;
 use std::process::Command;
 
 use super::PortGuard;
@@ -28,6 +29,24 @@ pub fn hand_over(
         }
     }
     platform::hand_over(guards, command, inherit)
+}
+
+/// Becomes the command, which has what was handed over to it. Returns only if it could not.
+#[cfg(unix)]
+pub fn become_program(command: &mut Command) -> io::Error {
+    use std::os::unix::process::CommandExt;
+    command.exec()
+}
+
+/// Where a process cannot become another program, waits for the command, and ends as it did. Should this process be
+/// killed, the command and its descendants are killed as well: their port is nobody's then.
+#[cfg(not(unix))]
+pub fn become_program(command: &mut Command) -> io::Error {
+    match platform::status(command) {
+        // Every process has an exit code there.
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
 }
 
 #[cfg(unix)]
@@ -116,7 +135,8 @@ mod platform {
 
 #[cfg(not(unix))]
 mod platform {
-    use std::process::Command;
+    use std::io;
+    use std::process::{Command, ExitStatus};
 
     use super::super::PortGuard;
     use crate::error::Error;
@@ -135,5 +155,18 @@ mod platform {
             )),
             _ => Ok(()),
         }
+    }
+
+    #[cfg(windows)]
+    pub(super) fn status(command: &mut Command) -> io::Result<ExitStatus> {
+        use crate::windows::{console, job::Job};
+        console::leave_interrupts_to_the_child()?;
+        let (mut child, _job) = Job::spawn(command)?;
+        child.wait()
+    }
+
+    #[cfg(not(windows))]
+    pub(super) fn status(command: &mut Command) -> io::Result<ExitStatus> {
+        command.status()
     }
 }

@@ -1,7 +1,8 @@
 //! What the operating system says about its ports.
 //!
 //! It is asked anew each time: the answers can change while a program runs, and who asks is about to
-//! choose a new port, which is rare.
+//! choose a new port, which is rare. Only Windows is asked once, for each answer costs a process there;
+//! ports that it excludes later cannot be bound, and so are not chosen either.
 
 use super::PortSet;
 
@@ -64,18 +65,24 @@ mod system {
 
 #[cfg(windows)]
 mod system {
+    use once_cell::sync::Lazy;
+
     use super::{PortSet, first_and_count, first_and_last, output};
 
     pub(super) fn ephemeral() -> Option<PortSet> {
-        first_and_count(&output(
-            "netsh",
-            ["int", "ipv4", "show", "dynamicport", "tcp"],
-        )?)
+        static EPHEMERAL: Lazy<Option<PortSet>> = Lazy::new(|| {
+            let range = ["int", "ipv4", "show", "dynamicport", "tcp"];
+            first_and_count(&output("netsh", range)?)
+        });
+        EPHEMERAL.clone()
     }
 
     pub(super) fn reserved() -> Option<PortSet> {
-        let ranges = ["int", "ipv4", "show", "excludedportrange", "protocol=tcp"];
-        Some(first_and_last(&output("netsh", ranges)?))
+        static RESERVED: Lazy<Option<PortSet>> = Lazy::new(|| {
+            let ranges = ["int", "ipv4", "show", "excludedportrange", "protocol=tcp"];
+            Some(first_and_last(&output("netsh", ranges)?))
+        });
+        RESERVED.clone()
     }
 }
 

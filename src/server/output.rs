@@ -12,7 +12,7 @@ use crate::holder::printable;
 pub(super) struct Output {
     #[cfg(unix)]
     file: File,
-    // A file that is open twice there has one position for both; a second opening has its own.
+    // A file that is open twice there has one position for both; a second opening, which takes a name, has its own.
     #[cfg(not(unix))]
     file: tempfile::NamedTempFile,
 }
@@ -27,7 +27,7 @@ impl Output {
             #[cfg(unix)]
             file: tempfile::tempfile()?,
             #[cfg(not(unix))]
-            file: tempfile::NamedTempFile::new()?,
+            file: crate::files::make_fleeting()?,
         })
     }
 

@@ -7,6 +7,10 @@ mod names;
 mod program;
 mod servers;
 mod upkeep;
+mod waiting;
+#[path = "../support/wine.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other test binaries")]
+mod wine;
 
 use std::fs::{self, File};
 use std::path::PathBuf;

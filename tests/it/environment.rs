@@ -1,7 +1,6 @@
 //! The environment: the variables, and where the default store lies.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use port_for::PortFor;
@@ -49,10 +48,6 @@ fn path_of(answer: &str) -> &Path {
     Path::new(path)
 }
 
-fn user() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
 #[test]
 fn a_bad_variable_is_an_error_that_names_it_its_value_and_what_is_valid() {
     let store = TempStore::new();
@@ -78,75 +73,6 @@ fn port_for_store_names_the_file() {
     let answer = ask(&[("PORT_FOR_STORE", store.path().to_str().unwrap())]);
     assert_eq!(path_of(&answer), store.path());
     assert!(store.path().exists());
-}
-
-#[test]
-fn the_default_store_is_in_the_state_folder_of_the_user() {
-    let home = TempStore::new();
-    let home = home.folder();
-    let answer = ask(&[("HOME", home.to_str().unwrap())]);
-    assert_eq!(
-        path_of(&answer),
-        home.join(".local/state/port-for/ports.json")
-    );
-    let state = home.join("state");
-    let answer = ask(&[
-        ("HOME", "/nonexistent"),
-        ("XDG_STATE_HOME", state.to_str().unwrap()),
-    ]);
-    assert_eq!(path_of(&answer), state.join("port-for/ports.json"));
-}
-
-#[test]
-fn without_a_usable_home_the_store_is_in_a_private_temporary_folder() {
-    let temp = TempStore::new();
-    let temp = temp.folder();
-    for home in ["/nonexistent", "/dev/null", "/proc"] {
-        let answer = ask(&[("HOME", home), ("TMPDIR", temp.to_str().unwrap())]);
-        let folder = temp.join(format!("port-for-{}", user()));
-        assert_eq!(path_of(&answer), folder.join("ports.json"), "HOME={home}");
-        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
-    }
-    assert!(!Path::new("/nonexistent").exists());
-}
-
-#[test]
-fn a_temporary_folder_that_is_not_private_or_not_ours_is_refused() {
-    let temp = TempStore::new();
-    let temp = temp.folder();
-    let folder = temp.join(format!("port-for-{}", user()));
-    let refused = |why: &str| {
-        let answer = ask(&[("HOME", "/nonexistent"), ("TMPDIR", temp.to_str().unwrap())]);
-        assert!(answer.starts_with("Store: "), "{answer}");
-        for part in [why, folder.to_str().unwrap(), "PORT_FOR_STORE"] {
-            assert!(answer.contains(part), "{answer:?} lacks {part:?}");
-        }
-    };
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    refused("others can enter it");
-    if user() == 0 {
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-        std::os::unix::fs::chown(&folder, Some(54_321), None).unwrap();
-        refused("belongs to user 54321");
-    }
-    fs::remove_dir(&folder).unwrap();
-    symlink(temp, &folder).unwrap();
-    refused("not a folder");
-}
-
-#[test]
-fn a_state_folder_that_cannot_be_used_is_an_error_and_not_a_reason_to_go_elsewhere() {
-    let home = TempStore::new();
-    let state = home.folder().join(".local/state");
-    fs::create_dir_all(&state).unwrap();
-    fs::write(state.join("port-for"), "a file").unwrap();
-    let answer = ask(&[("HOME", home.folder().to_str().unwrap())]);
-    assert!(answer.starts_with("Store: "), "{answer}");
-    assert!(
-        answer.contains(".local/state/port-for/ports.json"),
-        "{answer}"
-    );
 }
 
 #[test]
@@ -200,4 +126,97 @@ fn child_guards_three() {
     let Some((store, _)) = told() else { return };
     let store = PortFor::open(store).unwrap();
     report(store.guards(["x", "y", "z"]).unwrap_err());
+}
+
+/// Where there are homes, modes and links.
+#[cfg(unix)]
+mod on_unix {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::Path;
+
+    use super::{ask, path_of};
+    use crate::support::TempStore;
+
+    fn user() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn the_default_store_is_in_the_state_folder_of_the_user() {
+        let home = TempStore::new();
+        let home = home.folder();
+        let answer = ask(&[("HOME", home.to_str().unwrap())]);
+        assert_eq!(
+            path_of(&answer),
+            home.join(".local/state/port-for/ports.json")
+        );
+        let state = home.join("state");
+        let answer = ask(&[
+            ("HOME", "/nonexistent"),
+            ("XDG_STATE_HOME", state.to_str().unwrap()),
+        ]);
+        assert_eq!(path_of(&answer), state.join("port-for/ports.json"));
+    }
+
+    #[test]
+    fn without_a_usable_home_the_store_is_in_a_private_temporary_folder() {
+        let temp = TempStore::new();
+        let temp = temp.folder();
+        for home in ["/nonexistent", "/dev/null", "/proc"] {
+            let answer = ask(&[("HOME", home), ("TMPDIR", temp.to_str().unwrap())]);
+            let folder = temp.join(format!("port-for-{}", user()));
+            assert_eq!(path_of(&answer), folder.join("ports.json"), "HOME={home}");
+            assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        }
+        assert!(!Path::new("/nonexistent").exists());
+    }
+
+    #[test]
+    fn a_temporary_folder_that_is_not_private_or_not_ours_is_refused() {
+        let temp = TempStore::new();
+        let temp = temp.folder();
+        let folder = temp.join(format!("port-for-{}", user()));
+        let refused = |why: &str| {
+            let answer = ask(&[("HOME", "/nonexistent"), ("TMPDIR", temp.to_str().unwrap())]);
+            assert!(answer.starts_with("Store: "), "{answer}");
+            for part in [why, folder.to_str().unwrap(), "PORT_FOR_STORE"] {
+                assert!(answer.contains(part), "{answer:?} lacks {part:?}");
+            }
+        };
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        refused("others can enter it");
+        if user() == 0 {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+            std::os::unix::fs::chown(&folder, Some(54_321), None).unwrap();
+            refused("belongs to user 54321");
+        }
+        fs::remove_dir(&folder).unwrap();
+        symlink(temp, &folder).unwrap();
+        refused("not a folder");
+    }
+
+    #[test]
+    fn a_state_folder_that_cannot_be_used_is_an_error_and_not_a_reason_to_go_elsewhere() {
+        let home = TempStore::new();
+        let state = home.folder().join(".local/state");
+        fs::create_dir_all(&state).unwrap();
+        fs::write(state.join("port-for"), "a file").unwrap();
+        let answer = ask(&[("HOME", home.folder().to_str().unwrap())]);
+        assert!(answer.starts_with("Store: "), "{answer}");
+        assert!(
+            answer.contains(".local/state/port-for/ports.json"),
+            "{answer}"
+        );
+    }
+}
+
+#[cfg(windows)]
+#[test]
+fn the_default_store_is_where_windows_keeps_what_stays_on_the_machine() {
+    let temp = TempStore::new();
+    let folder = temp.folder().join("local");
+    let answer = ask(&[("LOCALAPPDATA", folder.to_str().unwrap())]);
+    assert_eq!(path_of(&answer), folder.join("port-for").join("ports.json"));
 }

@@ -12,7 +12,6 @@ mod support;
 mod assigning;
 mod busy;
 mod corpus;
-#[cfg(unix)]
 mod environment;
 #[cfg(unix)]
 mod files;
@@ -21,6 +20,7 @@ mod ids;
 #[cfg(target_os = "linux")]
 mod model;
 mod race;
+mod replacing;
 mod rival;
 mod store_text;
 #[cfg(feature = "tokio")]

@@ -40,6 +40,7 @@ fn each_outside_thing_has_one_home() {
         ("etcetera::", "config.rs"),
         ("listeners::", "occupant.rs"),
         ("ctor::", "startup.rs"),
+        ("windows_sys::", "windows"),
     ] {
         for file in &files {
             let code = fs::read_to_string(file).unwrap();
@@ -48,13 +49,51 @@ fn each_outside_thing_has_one_home() {
                 let line = line.trim_start();
                 !line.starts_with("//") && line.contains(thing)
             });
+            // A file, or a folder.
+            let is_home = file.components().any(|part| part.as_os_str() == home);
             assert!(
-                !uses || file.ends_with(home),
+                !uses || is_home,
                 "`{thing}` is for {home}, and is in {}",
                 file.display()
             );
         }
     }
+}
+
+#[test]
+fn unsafe_code_is_in_few_files_and_says_why_it_is_sound() {
+    let mut files = Vec::new();
+    sources(&Path::new(ROOT).join("src"), &mut files);
+    let mut homes = Vec::new();
+    for file in &files {
+        let code = fs::read_to_string(file).unwrap();
+        let mut reason = String::new();
+        for line in code.lines().map(str::trim_start) {
+            if line.starts_with("//") {
+                reason += line;
+                continue;
+            }
+            let is_unsafe = ["unsafe {", "unsafe impl", "unsafe fn", "(unsafe)"]
+                .iter()
+                .any(|word| line.contains(word));
+            if is_unsafe {
+                let file = file.strip_prefix(ROOT).unwrap();
+                assert!(reason.contains("// SAFETY: "), "{}: {line}", file.display());
+                homes.push(file.to_owned());
+            }
+            reason.clear();
+        }
+    }
+    homes.sort();
+    homes.dedup();
+    let expected = [
+        "src/server/hook.rs",
+        "src/startup.rs",
+        "src/windows/console.rs",
+        "src/windows/exclusive.rs",
+        "src/windows/job.rs",
+    ];
+    assert_eq!(homes, expected.map(PathBuf::from));
 }
 
 #[cfg(unix)] // Programs for Windows may be run where cargo is not.

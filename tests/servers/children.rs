@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 
 use socket2::{Domain, Socket, Type};
@@ -18,11 +19,12 @@ pub fn greeting(addr: SocketAddr) -> String {
 
 /// The command that runs this program as the server `name`, at an address.
 pub fn server(store: &TempStore, name: &str, addr: SocketAddr) -> Command {
-    command(
-        &format!("children::{name}"),
-        store.path(),
-        &addr.to_string(),
-    )
+    server_of(store.path(), name, addr)
+}
+
+/// As [`server`], with a store that is another process's.
+pub fn server_of(store: &Path, name: &str, addr: SocketAddr) -> Command {
+    command(&format!("children::{name}"), store, &addr.to_string())
 }
 
 fn addr() -> Option<SocketAddr> {
@@ -77,10 +79,29 @@ fn hello_by_a_child() {
 
 /// A server that does not listen, and does not mind being asked to end.
 pub fn deaf() -> Command {
-    let mut shell = Command::new("/bin/sh");
-    let script = "trap '' TERM; echo deaf; while :; do sleep 1000; done";
-    shell.args(["-c", script]);
+    script(
+        "trap '' TERM; echo deaf; while :; do sleep 1000; done",
+        // It reads what never comes: a pipe of its own.
+        "echo deaf& ping -n 1000 127.0.0.1 >nul",
+    )
+}
+
+/// A shell with a script, as Unix has shells and as Windows has.
+pub fn script(unix: &str, windows: &str) -> Command {
+    let (shell, option, script) = if cfg!(windows) {
+        ("cmd", "/c", windows)
+    } else {
+        ("/bin/sh", "-c", unix)
+    };
+    let mut shell = Command::new(shell);
+    shell.args([option, script]);
     shell
+}
+
+/// How a shell has ended with that status, as it is told.
+pub fn exit_status(status: i32) -> String {
+    let word = if cfg!(windows) { "code" } else { "status" };
+    format!("exit {word}: {status}")
 }
 
 /// Waits, with the address listening, until the parent closes its stdin.

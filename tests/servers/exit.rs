@@ -1,4 +1,4 @@
-//! However a test ends, its servers end.
+//! However a test ends, real servers end; and a fork is no end.
 
 #![allow(unsafe_code, reason = "there is no safe way to fork")]
 
@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use port_for::{PortFor, PortGuard, Server};
 use rstest::rstest;
 
-use crate::children::deaf;
 use crate::programs::{PATIENCE, find, redis_command};
 use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
 
@@ -202,30 +201,4 @@ fn a_fork_that_never_execs_does_its_parent_no_harm() {
         );
     }
     process.join();
-}
-
-#[test]
-fn a_panicking_test_shows_what_its_server_said() {
-    let store = TempStore::new();
-    let mut command = crate::support::command("exit::panicking", store.path(), "");
-    let output = command.output().unwrap();
-    let shown = String::from_utf8_lossy(&output.stderr);
-    assert!(shown.contains("its last lines:\n  deaf"), "{shown}");
-}
-
-#[test]
-#[ignore = "a test process for another test"]
-fn panicking() {
-    let Some((path, _)) = told() else { return };
-    let store = PortFor::open(path).unwrap();
-    let [id] = ids(&store, ["deaf"]);
-    let mut guard = store.guard(&id).unwrap();
-    let mut deaf = guard.spawn(&mut deaf()).unwrap();
-    // Until it has said something, which its errors show.
-    let has_spoken = |error: port_for::Error| error.to_string().contains("  deaf");
-    let since = Instant::now();
-    while !has_spoken(deaf.wait_ready(Duration::ZERO).unwrap_err()) {
-        assert!(since.elapsed() < PATIENCE);
-    }
-    panic!("as asked for");
 }

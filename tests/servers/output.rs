@@ -1,20 +1,17 @@
 //! Where a server's output goes.
 
-use std::fs::{self, File};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use port_for::Error;
-use rstest::rstest;
 
+use crate::children::script;
 use crate::programs::PATIENCE;
-use crate::support::{TempStore, command, told};
+use crate::support::TempStore;
 
 const SCRIPT: &str = "echo to stdout; echo to stderr >&2; exit 1";
 
 fn shell() -> Command {
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", SCRIPT]);
-    shell
+    script(SCRIPT, "echo to stdout& echo to stderr>&2& exit 1")
 }
 
 /// The error of a shell that prints to both streams and ends.
@@ -32,78 +29,102 @@ fn what_the_command_says_nothing_of_is_kept() {
     assert!(told.contains("\n  to stdout\n  to stderr"), "{told}");
 }
 
-#[test]
-fn what_the_command_sends_to_a_file_goes_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("log");
-    let told = told_of(shell().stdout(File::create(&path).unwrap()));
-    assert_eq!(fs::read_to_string(path).unwrap(), "to stdout\n");
-    assert!(
-        told.contains("\n  to stderr") && !told.contains("  to stdout"),
-        "{told}"
-    );
-}
+/// Where it can be told before a child runs what the command says of its streams.
+#[cfg(unix)]
+mod on_unix {
+    use std::fs::{self, File};
+    use std::process::{Command, Stdio};
 
-#[test]
-fn what_the_command_throws_away_is_gone() {
-    let told = told_of(shell().stdout(Stdio::null()).stderr(Stdio::null()));
-    assert!(!told.contains("its last lines"), "{told}");
-}
+    use rstest::rstest;
 
-#[test]
-fn what_the_command_sends_to_a_pipe_is_kept_and_stops_no_server() {
-    let mut command = Command::new("/bin/sh");
-    // More than a pipe has room for.
-    let script = "i=0; while [ $i -lt 20000 ]; do echo 'a line of output'; i=$((i+1)); done; echo end; exit 1";
-    command.args(["-c", script]).stdout(Stdio::piped());
-    let store = TempStore::new();
-    let mut guard = store.guard(&store.api).unwrap();
-    let mut server = guard.spawn(&mut command).unwrap();
-    server.wait_ready(PATIENCE).unwrap_err();
-    // The last of it may still be on the way.
-    while !server
-        .wait_ready(PATIENCE)
-        .unwrap_err()
-        .to_string()
-        .ends_with("\n  end")
-    {
-        std::thread::yield_now();
+    use super::{shell, told_of};
+    use crate::programs::PATIENCE;
+    use crate::support::{TempStore, command, told};
+
+    #[test]
+    fn what_the_command_sends_to_a_file_goes_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let told = told_of(shell().stdout(File::create(&path).unwrap()));
+        assert_eq!(fs::read_to_string(path).unwrap(), "to stdout\n");
+        assert!(
+            told.contains("\n  to stderr") && !told.contains("  to stdout"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn what_the_command_throws_away_is_gone() {
+        let told = told_of(shell().stdout(Stdio::null()).stderr(Stdio::null()));
+        assert!(!told.contains("its last lines"), "{told}");
+    }
+
+    #[test]
+    fn what_the_command_sends_to_a_pipe_is_kept_and_stops_no_server() {
+        let mut command = Command::new("/bin/sh");
+        // More than a pipe has room for.
+        let script = "i=0; while [ $i -lt 20000 ]; do echo 'a line of output'; i=$((i+1)); done; echo end; exit 1";
+        command.args(["-c", script]).stdout(Stdio::piped());
+        let store = TempStore::new();
+        let mut guard = store.guard(&store.api).unwrap();
+        let mut server = guard.spawn(&mut command).unwrap();
+        server.wait_ready(PATIENCE).unwrap_err();
+        // The last of it may still be on the way.
+        while !server
+            .wait_ready(PATIENCE)
+            .unwrap_err()
+            .to_string()
+            .ends_with("\n  end")
+        {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Runs a shell whose streams are said to be inherited, or of which nothing is said.
+    #[test]
+    #[ignore = "a test process for another test"]
+    fn inheriting() {
+        let Some((_, how)) = told() else { return };
+        let mut command = shell();
+        if how == "inherit" {
+            command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+        }
+        let told = told_of(&mut command);
+        assert_eq!(told.contains("its last lines"), how != "inherit", "{told}");
+    }
+
+    #[rstest]
+    #[case("inherit", true)]
+    #[case("nothing", false)]
+    fn what_the_command_says_is_to_be_inherited_is(#[case] how: &str, #[case] is_shown: bool) {
+        let store = TempStore::new();
+        let output = command("output::on_unix::inheriting", store.path(), how)
+            .output()
+            .unwrap();
+        let shown = [output.stdout, output.stderr].concat();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(output.status.success(), "{shown}");
+        for line in ["to stdout\n", "to stderr\n"] {
+            assert_eq!(shown.contains(line), is_shown, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_server_does_not_read_the_tests_stdin() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read -r line; echo \"read: $? [$line]\"; exit 1"]);
+        let told = told_of(&mut command);
+        assert!(told.contains("read: 1 []"), "{told}");
     }
 }
 
-/// Runs a shell whose streams are said to be inherited, or of which nothing is said.
+/// Where it cannot.
+#[cfg(windows)]
 #[test]
-#[ignore = "a test process for another test"]
-fn inheriting() {
-    let Some((_, how)) = told() else { return };
-    let mut command = shell();
-    if how == "inherit" {
-        command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+fn what_the_command_says_of_its_output_does_not_count() {
+    use std::process::Stdio;
+    for stdio in [Stdio::null, Stdio::piped, Stdio::inherit] {
+        let told = told_of(shell().stdout(stdio()).stderr(stdio()));
+        assert!(told.contains("\n  to stdout\n  to stderr"), "{told}");
     }
-    let told = told_of(&mut command);
-    assert_eq!(told.contains("its last lines"), how != "inherit", "{told}");
-}
-
-#[rstest]
-#[case("inherit", true)]
-#[case("nothing", false)]
-fn what_the_command_says_is_to_be_inherited_is(#[case] how: &str, #[case] is_shown: bool) {
-    let store = TempStore::new();
-    let output = command("output::inheriting", store.path(), how)
-        .output()
-        .unwrap();
-    let shown = [output.stdout, output.stderr].concat();
-    let shown = String::from_utf8(shown).unwrap();
-    assert!(output.status.success(), "{shown}");
-    for line in ["to stdout\n", "to stderr\n"] {
-        assert_eq!(shown.contains(line), is_shown, "{shown}");
-    }
-}
-
-#[test]
-fn a_server_does_not_read_the_tests_stdin() {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "read -r line; echo \"read: $? [$line]\"; exit 1"]);
-    let told = told_of(&mut command);
-    assert!(told.contains("read: 1 []"), "{told}");
 }

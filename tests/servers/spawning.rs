@@ -1,10 +1,6 @@
 //! Servers that bind by themselves.
 
-use std::net::TcpStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
-
-use crate::children::{deaf, greeting, server};
+use crate::children::{greeting, script, server};
 use crate::programs::PATIENCE;
 use crate::support::TempStore;
 
@@ -34,66 +30,16 @@ fn a_listener_of_a_descendant_is_the_servers() {
 }
 
 #[test]
-fn a_server_that_leaves_its_group_is_ended_as_well() {
-    let store = TempStore::new();
-    let mut guard = store.guard(&store.api).unwrap();
-    let inner = server(&store, "hello", guard.addr());
-    let mut outer = Command::new("/bin/sh");
-    outer
-        .args(["-c", "setsid \"$@\" & wait", "sh"])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    let mut hello = guard.spawn(&mut outer).unwrap();
-    hello.wait_ready(PATIENCE).unwrap();
-    drop(hello);
-    guard.rearm().unwrap();
-}
-
-#[test]
-fn stop_asks_first() {
-    let store = TempStore::new();
-    let mut guard = store.guard(&store.api).unwrap();
-    let mut hello = guard
-        .spawn(&mut server(&store, "hello", guard.addr()))
-        .unwrap();
-    hello.wait_ready(PATIENCE).unwrap();
-    let status = hello.stop().unwrap();
-    assert_eq!(status.signal(), Some(libc::SIGTERM));
-    // The guard's socket keeps the port, and refuses.
-    TcpStream::connect(guard.addr()).unwrap_err();
-}
-
-#[test]
-fn a_server_that_will_not_be_asked_is_killed_when_dropped() {
-    let store = TempStore::new();
-    let mut guard = store.guard(&store.api).unwrap();
-    let mut deaf = guard.spawn(&mut deaf()).unwrap();
-    // It ignores what it is asked from here on: it has said so.
-    deaf.wait_ready(std::time::Duration::from_millis(1))
-        .unwrap_err();
-    let pid = deaf.id();
-    drop(deaf);
-    assert!(!crate::exit::is_alive(pid));
-}
-
-#[test]
 fn a_server_that_has_ended_by_itself_tells_how_when_stopped() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
-    let mut seven = guard
-        .spawn(Command::new("/bin/sh").args(["-c", "exit 7"]))
-        .unwrap();
+    let mut seven = guard.spawn(&mut script("exit 7", "exit 7")).unwrap();
     seven.wait_ready(PATIENCE).unwrap_err();
     assert_eq!(seven.stop().unwrap().code(), Some(7));
 }
 
 #[test]
-fn a_command_can_be_spawned_again_and_is_the_users_afterwards() {
+fn a_command_can_be_spawned_again() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
     let mut command = server(&store, "hello", guard.addr());
@@ -103,20 +49,6 @@ fn a_command_can_be_spawned_again_and_is_the_users_afterwards() {
         assert_eq!(greeting(guard.addr()), "hello");
         hello.stop().unwrap();
     }
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "echo out; ps -o pgid= -p $$"]);
-    drop(guard.spawn(&mut shell).unwrap());
-    // Nothing of the spawn sticks to it: streams and group are the command's own again.
-    let output = shell
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .output()
-        .unwrap();
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .starts_with("out\n")
-    );
 }
 
 #[test]
@@ -148,4 +80,97 @@ fn a_server_outlives_the_thread_that_spawned_it() {
     });
     hello.wait_ready(PATIENCE).unwrap();
     assert_eq!(greeting(addr), "hello");
+}
+
+/// Where processes have signals and groups, and streams can be told apart before they are given to a child.
+#[cfg(unix)]
+mod on_unix {
+    use std::net::TcpStream;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Command, Stdio};
+
+    use crate::children::{deaf, server};
+    use crate::programs::PATIENCE;
+    use crate::support::TempStore;
+
+    #[test]
+    fn a_server_that_leaves_its_group_is_ended_as_well() {
+        let store = TempStore::new();
+        let mut guard = store.guard(&store.api).unwrap();
+        let inner = server(&store, "hello", guard.addr());
+        let mut outer = Command::new("/bin/sh");
+        outer
+            .args(["-c", "setsid \"$@\" & wait", "sh"])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .envs(
+                inner
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        let mut hello = guard.spawn(&mut outer).unwrap();
+        hello.wait_ready(PATIENCE).unwrap();
+        drop(hello);
+        guard.rearm().unwrap();
+    }
+
+    #[test]
+    fn stop_asks_first() {
+        let store = TempStore::new();
+        let mut guard = store.guard(&store.api).unwrap();
+        let mut hello = guard
+            .spawn(&mut server(&store, "hello", guard.addr()))
+            .unwrap();
+        hello.wait_ready(PATIENCE).unwrap();
+        let status = hello.stop().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGTERM));
+        // The guard's socket keeps the port, and refuses.
+        TcpStream::connect(guard.addr()).unwrap_err();
+    }
+
+    #[test]
+    fn a_server_that_will_not_be_asked_is_killed_when_dropped() {
+        let store = TempStore::new();
+        let mut guard = store.guard(&store.api).unwrap();
+        let mut deaf = guard.spawn(&mut deaf()).unwrap();
+        // It ignores what it is asked from here on: it has said so.
+        deaf.wait_ready(std::time::Duration::from_millis(1))
+            .unwrap_err();
+        let pid = deaf.id();
+        drop(deaf);
+        assert!(!crate::exit::is_alive(pid));
+    }
+
+    #[test]
+    fn a_command_is_the_users_after_it_was_spawned() {
+        let store = TempStore::new();
+        let mut guard = store.guard(&store.api).unwrap();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "echo out; ps -o pgid= -p $$"]);
+        drop(guard.spawn(&mut shell).unwrap());
+        // Nothing of the spawn sticks to it: streams and group are the command's own again.
+        let output = shell
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8(output.stdout)
+                .unwrap()
+                .starts_with("out\n")
+        );
+    }
+}
+
+/// Where there is no way to ask.
+#[cfg(windows)]
+#[test]
+fn stop_kills() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let command = &mut server(&store, "hello_by_a_child", guard.addr());
+    let mut hello = guard.spawn(command).unwrap();
+    hello.wait_ready(PATIENCE).unwrap();
+    assert_eq!(hello.stop().unwrap().code(), Some(1));
+    std::net::TcpStream::connect(guard.addr()).unwrap_err();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use port_for::{ErrorKind, PortGuard};
 
-use crate::support::TempStore;
+use crate::support::{TempStore, wine};
 
 fn guard(store: &TempStore) -> PortGuard {
     store.request(&store.api).udp().guard().unwrap()
@@ -80,7 +80,9 @@ fn a_stranger_with_the_udp_port_is_named() {
     let error = request.guard().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Occupied);
     let named = format!("process {}", std::process::id());
-    assert!(error.to_string().contains(&named), "{error}");
+    if wine::tells_whose_a_socket_is() {
+        assert!(error.to_string().contains(&named), "{error}");
+    }
     // Who does not ask for UDP is not concerned.
     drop(store.guard(&store.api).unwrap());
 }

@@ -1,5 +1,8 @@
 //! What several test binaries need: stores of their own, a real HTTP server, and this program run again as a child.
 
+#[allow(dead_code, reason = "not every test binary asks")]
+pub mod wine;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::process::Command;
 
 use port_for::{__cli as cli, PortFor, PortGuard};
@@ -31,26 +30,9 @@ pub(crate) fn run(
         command.env(variable, guards[nth].port().to_string());
     }
     cli::hand_over(&mut guards, &mut command, args.inherit)?;
-    let error = become_it(&mut command);
+    let error = cli::become_program(&mut command);
     let program = cli::printable(&program.to_string_lossy());
     Err(Failure::Could(format!("cannot run `{program}`: {error}")))
-}
-
-/// Replaces this process's program; the locks and sockets that were handed over stay.
-#[cfg(unix)]
-fn become_it(command: &mut Command) -> io::Error {
-    use std::os::unix::process::CommandExt;
-    command.exec()
-}
-
-/// Where a process cannot become another program, waits for the command, and ends as it did.
-#[cfg(not(unix))]
-fn become_it(command: &mut Command) -> io::Error {
-    match command.status() {
-        // Every process has an exit code there.
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(error) => error,
-    }
 }
 
 /// `PORT_<NAME>` for each name, by its place among them.

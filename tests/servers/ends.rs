@@ -1,0 +1,119 @@
+//! However a test ends, its servers end, and nothing of them is left: on every system.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use port_for::{PortFor, PortGuard, Server};
+use rstest::rstest;
+
+use crate::children::{deaf, server_of};
+use crate::programs::PATIENCE;
+use crate::support::{ChildTest, TempStore, command, report, told, wait_for_parent};
+
+/// Ids that no other test has, and so ports that hardly any other is given.
+fn ids<const N: usize>(store: &PortFor, names: [&str; N]) -> [String; N] {
+    names.map(|name| format!("{name} {}", store.path().display()))
+}
+
+/// Starts a server, and another one by a child of it, and ends as it is told.
+#[test]
+#[ignore = "a test process for other tests"]
+fn test_process() {
+    let Some((path, end)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let ids = ids(&store, ["direct", "by a child"]);
+    let [mut direct, mut by_child] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
+    let addrs = [direct.addr(), by_child.addr()];
+    let mut one = direct
+        .spawn(&mut server_of(&path, "hello", addrs[0]))
+        .unwrap();
+    let mut two = by_child
+        .spawn(&mut server_of(&path, "hello_by_a_child", addrs[1]))
+        .unwrap();
+    one.wait_ready(PATIENCE).unwrap();
+    two.wait_ready(PATIENCE).unwrap();
+    report(format_args!("{} {}", addrs[0], addrs[1]));
+    if end == "exit" || end == "return" {
+        // In statics, where nothing is dropped.
+        static KEPT: OnceLock<[(PortGuard, Server); 2]> = OnceLock::new();
+        KEPT.set([(direct, one), (by_child, two)]).unwrap();
+        wait_for_parent();
+        if end == "exit" {
+            std::process::exit(0);
+        }
+        return;
+    }
+    wait_for_parent();
+    match &*end {
+        "panic" => panic!("as asked for"),
+        "abort" => std::process::abort(),
+        other => unreachable!("{other}: the parent kills this process instead of talking to it"),
+    }
+}
+
+#[rstest]
+fn nothing_is_left_of_servers(#[values("panic", "abort", "kill", "exit", "return")] end: &str) {
+    let store = TempStore::new();
+    let temp = store.folder().join("temp");
+    fs::create_dir(&temp).unwrap();
+    let mut process = command("ends::test_process", store.path(), end);
+    for variable in ["TMPDIR", "TMP", "TEMP"] {
+        process.env(variable, &temp);
+    }
+    let mut process = ChildTest::run(&mut process);
+    let addrs = process.line();
+    if end == "kill" {
+        process.kill();
+    } else {
+        process.go_on();
+        process.ended();
+    }
+    eventually(|| {
+        addrs.split(' ').all(|addr| {
+            let addr: SocketAddr = addr.parse().unwrap();
+            TcpStream::connect(addr).is_err()
+        })
+    });
+    for id in ids(&store, ["direct", "by a child"]) {
+        drop(store.request(&id).timeout(PATIENCE).guard().unwrap());
+    }
+    // What they printed was kept there.
+    eventually(|| fs::read_dir(&temp).unwrap().next().is_none());
+}
+
+#[track_caller]
+fn eventually(is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_panicking_test_shows_what_its_server_said() {
+    let store = TempStore::new();
+    let mut command = command("ends::panicking", store.path(), "");
+    let output = command.output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(shown.contains("its last lines:\n  deaf"), "{shown}");
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn panicking() {
+    let Some((path, _)) = told() else { return };
+    let store = PortFor::open(path).unwrap();
+    let [id] = ids(&store, ["deaf"]);
+    let mut guard = store.guard(&id).unwrap();
+    let mut deaf = guard.spawn(&mut deaf()).unwrap();
+    // Until it has said something, which its errors show.
+    let has_spoken = |error: port_for::Error| error.to_string().contains("  deaf");
+    let since = Instant::now();
+    while !has_spoken(deaf.wait_ready(Duration::ZERO).unwrap_err()) {
+        assert!(since.elapsed() < PATIENCE);
+    }
+    panic!("as asked for");
+}
