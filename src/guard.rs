@@ -244,7 +244,7 @@ impl PortGuard {
     /// # Errors
     ///
     /// [`Handoff`](crate::ErrorKind::Handoff) when somebody still has the port after a second: the server, or a listener
-    /// or UDP socket that was taken.
+    /// or UDP socket that was taken. The guard is as it was before, then.
     pub fn rearm(&mut self) -> Result<(), Error> {
         // A server may still be on its way out, and so may a child that a sibling thread has forked, with a copy of what
         // was just closed, until it executes its program; on a busy machine that takes a while.

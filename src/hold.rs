@@ -115,6 +115,11 @@ impl Place {
         }
     }
 
+    /// Which sockets there are, whatever they do: of TCP, and of UDP.
+    fn sockets(&self) -> (bool, bool) {
+        (self.tcp.is_some(), matches!(self.udp, Udp::Held(_)))
+    }
+
     /// Both protocols again.
     fn rearm(&mut self) -> Result<(), Refused> {
         match &self.tcp {
@@ -129,6 +134,19 @@ impl Place {
             self.udp = Udp::Held(Self::bind_udp(self.addr)?);
         }
         Ok(())
+    }
+
+    /// Back to the sockets that there were before [`rearm`](Self::rearm).
+    fn disarm(&mut self, (tcp, udp): (bool, bool)) {
+        if !udp {
+            self.let_go_of_udp();
+        }
+        // Why it is to be is the news; what cannot be shut down either is closed.
+        let _ = match self.tcp.take() {
+            Some(listener) if tcp => listener.quiesce().map(|listener| self.tcp = listener),
+            Some(listener) => listener.close(),
+            None => Ok(()),
+        };
     }
 }
 
@@ -248,12 +266,11 @@ impl Hold {
         if self.state == State::Held {
             return Ok(());
         }
+        let before: Vec<_> = self.places.iter().map(Place::sockets).collect();
         for nth in 0..self.places.len() {
             if let Err(refused) = self.places[nth].rearm() {
-                for place in &mut self.places[..=nth] {
-                    place.let_go_of_udp();
-                    // The refusal is the news; what cannot be shut down either is closed.
-                    let _ = place.quiesce();
+                for (place, before) in self.places[..=nth].iter_mut().zip(before) {
+                    place.disarm(before);
                 }
                 return Err(refused);
             }

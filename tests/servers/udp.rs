@@ -72,6 +72,18 @@ fn a_vacated_udp_port_can_be_bound_and_held_again() {
 }
 
 #[test]
+fn a_udp_port_is_held_on_where_the_tcp_port_cannot_be_held_again() {
+    let store = TempStore::new();
+    let mut guard = guard(&store);
+    let listener = guard.take_listener().unwrap();
+    assert_eq!(guard.rearm().unwrap_err().kind(), ErrorKind::Handoff);
+    UdpSocket::bind(guard.addr()).unwrap_err();
+    drop(listener);
+    guard.rearm().unwrap();
+    guard.take_udp_socket().unwrap();
+}
+
+#[test]
 fn a_stranger_with_the_udp_port_is_named() {
     let store = TempStore::new();
     let addr = guard(&store).addr();
