@@ -53,10 +53,7 @@ fn what_is_imported_was_used_now() {
 
 /// Of all that the importer was ever fuzzed with, it takes over what Python makes of it.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is about the machine, not about our configuration"
-)]
+#[expect(clippy::disallowed_methods, reason = "the environment tells of CI")]
 fn what_is_taken_over_is_what_python_reads() {
     const SCRIPT: &str = r#"
 import configparser, json, os, sys

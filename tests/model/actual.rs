@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +18,9 @@ use super::expected::{Expected, Family, Model, Socket, State};
 use super::steps::{Ask, Caller, HANDLES, Port, Step, Story, THREADS, Thread, Use, Wish};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// No call waits for longer than a second.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Threads that do what they are told: who waits for itself is known by its thread.
 #[derive(Debug)]
@@ -35,20 +38,25 @@ impl Threads {
         Self((0..THREADS).map(start).collect())
     }
 
-    fn run<T: Send + 'static>(&self, nth: Thread, job: impl FnOnce() -> T + Send + 'static) -> T {
+    /// None when it takes too long.
+    fn run<T: Send + 'static>(
+        &self,
+        nth: Thread,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let (sender, done) = mpsc::channel();
         let job = Box::new(move || sender.send(job()).unwrap());
         self.0[nth].send(job).unwrap();
-        done.recv().expect("the call does not panic")
+        match done.recv_timeout(PATIENCE) {
+            Ok(done) => Some(done),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("the call panicked"),
+        }
     }
 }
 
-#[derive(Debug)]
-enum Loose {
-    Tcp(TcpListener),
-    Raw(RawSocket),
-    Udp(UdpSocket),
-}
+/// A socket of any kind, to be kept.
+type Kept = Box<dyn Send>;
 
 /// How often calls came to what: to an error of a kind, or to none.
 #[derive(Debug, Default)]
@@ -73,6 +81,7 @@ impl fmt::Display for Outcomes {
 }
 
 struct World<'a> {
+    story: &'a Story,
     threads: &'a Threads,
     outcomes: &'a mut Outcomes,
     model: Model,
@@ -80,7 +89,7 @@ struct World<'a> {
     handles: Vec<PortFor>,
     /// As many as the model has, in the same order; so are the sockets.
     guards: Vec<PortGuard>,
-    loose: Vec<Loose>,
+    loose: Vec<Kept>,
 }
 
 /// Acts the story out. An error says at which step what came out instead of what must.
@@ -105,7 +114,7 @@ pub fn tell(
 
 impl<'a> World<'a> {
     fn new(
-        story: &Story,
+        story: &'a Story,
         threads: &'a Threads,
         namespace: Option<&str>,
         outcomes: &'a mut Outcomes,
@@ -135,6 +144,7 @@ impl<'a> World<'a> {
         }
         let opened = PortFor::open(&path).unwrap();
         Self {
+            story,
             threads,
             outcomes,
             model,
@@ -146,12 +156,16 @@ impl<'a> World<'a> {
         }
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone would be of one lifetime"
+    )]
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Assign(caller, ask) => {
                 let expected = self.model.assign_one(ask);
                 let got = self.ask(*caller, ask, |request| request.assign());
-                self.agree(expected, got)
+                self.agree(&expected, &got)
             }
             Step::ForwardPort(caller, id, port) => {
                 let ask = Ask {
@@ -161,7 +175,7 @@ impl<'a> World<'a> {
                 let expected = self.model.assign_one(&ask);
                 let (number, id) = (self.model.number(*port), *id);
                 let got = self.call(*caller, move |ports| ports.forward_port(id, number));
-                self.agree(expected, got)
+                self.agree(&expected, &got)
             }
             Step::Ask(caller, ask) => {
                 self.guard(std::slice::from_ref(ask), caller.thread, |world| {
@@ -190,17 +204,19 @@ impl<'a> World<'a> {
                     // Whose the ports behind ours are is not known.
                     return Ok(());
                 };
-                let got = self.call(*caller, move |ports| ports.available_port(first));
-                let guard = got.map_err(|error| format!("{error:?}"))?;
                 self.model.take_available(port, caller.thread);
-                self.guards.push(guard);
-                Ok(())
+                let got = self.call(*caller, move |ports| ports.available_port(first));
+                let got = got.map(|guard| {
+                    self.guards.push(guard);
+                    self.guards.last().map(PortGuard::port)
+                });
+                self.agree(&Ok(Some(port)), &got)
             }
             Step::Release(caller, id) => {
                 let expected = self.model.release(id);
                 let id = *id;
                 let got = self.call(*caller, move |ports| ports.release(id));
-                self.agree(expected, got)
+                self.agree(&expected, &got)
             }
             Step::Prune(caller, days) => {
                 let expected = self.model.prune(*days);
@@ -210,7 +226,7 @@ impl<'a> World<'a> {
                     let pair = |a: &port_for::Assignment| (a.id().to_owned(), a.port());
                     gone.iter().map(pair).collect::<Vec<_>>()
                 });
-                self.agree(Ok(expected), got)
+                self.agree(&Ok(expected), &got)
             }
             Step::Use(thread, nth, usage) => match self.guards.len() {
                 0 => Ok(()),
@@ -241,6 +257,18 @@ impl<'a> World<'a> {
         self.folder.path().join("ports.json")
     }
 
+    fn run<T: Send + 'static>(
+        &self,
+        thread: Thread,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.threads.run(thread, job).unwrap_or_else(|| {
+            // The thread is lost: no other sequence can be tried, and so none that is shorter.
+            println!("\n@a call does not end, of {:?}", self.story);
+            std::process::exit(1);
+        })
+    }
+
     /// Calls the store, through the handle and on the thread that were chosen.
     fn call<T: Send + 'static>(
         &self,
@@ -249,7 +277,7 @@ impl<'a> World<'a> {
     ) -> T {
         const { assert!(HANDLES == 3) };
         let handle = self.handles[caller.handle].clone();
-        self.threads.run(caller.thread, move || call(&handle))
+        self.run(caller.thread, move || call(&handle))
     }
 
     fn ask<T: Send + 'static>(
@@ -313,7 +341,7 @@ impl<'a> World<'a> {
             let new = self.guards.len() - asks.len();
             self.guards[new..].iter().map(PortGuard::port).collect()
         });
-        self.agree(expected, numbers)?;
+        self.agree(&expected, &numbers)?;
         if is_failed {
             // Whether it was a use of the ports is left open.
             for port in touched {
@@ -327,64 +355,44 @@ impl<'a> World<'a> {
     }
 
     fn use_guard(&mut self, thread: Thread, nth: usize, usage: Use) -> Result<(), String> {
-        let guard = self.guards.remove(nth);
-        let addr = guard.addr();
-        let threads = self.threads;
-        // The guard goes to the thread and back.
-        let hand_over = |call: fn(&mut PortGuard) -> Result<Option<Loose>, Error>,
-                         guard: PortGuard| {
-            let mut moved = guard;
-            threads.run(thread, move || (call(&mut moved), moved))
-        };
+        type Call = fn(&mut PortGuard) -> Result<Option<Kept>, Error>;
         let model = &mut self.model;
-        let (expected, (got, guard)) = match usage {
-            Use::TakeListener => (
-                model.take_listener(nth),
-                hand_over(
-                    |guard| guard.take_listener().map(|it| Some(Loose::Tcp(it))),
-                    guard,
-                ),
-            ),
-            Use::TakeUdpSocket => (
-                model.take_udp_socket(nth),
-                hand_over(
-                    |guard| guard.take_udp_socket().map(|it| Some(Loose::Udp(it))),
-                    guard,
-                ),
-            ),
-            Use::Vacate => (
-                model.vacate(nth),
-                hand_over(|guard| guard.vacate().map(|_| None), guard),
-            ),
-            Use::ReleaseHold => (
-                model.release_hold(nth),
-                hand_over(|guard| guard.release_hold().map(|_| None), guard),
-            ),
-            Use::Rearm { in_vain } if in_vain || !model.is_in_use(nth) => (
-                model.rearm(nth),
-                hand_over(|guard| guard.rearm().map(|()| None), guard),
-            ),
-            Use::Rearm { .. } => {
-                self.guards.insert(nth, guard);
-                return Ok(());
-            }
+        let (expected, call): (_, Call) = match usage {
+            Use::TakeListener => (model.take_listener(nth), |guard| {
+                guard
+                    .take_listener()
+                    .map(|socket| Some(Box::new(socket) as Kept))
+            }),
+            Use::TakeUdpSocket => (model.take_udp_socket(nth), |guard| {
+                guard
+                    .take_udp_socket()
+                    .map(|socket| Some(Box::new(socket) as Kept))
+            }),
+            Use::Vacate => (model.vacate(nth), |guard| guard.vacate().map(|_| None)),
+            Use::ReleaseHold => (model.release_hold(nth), |guard| {
+                guard.release_hold().map(|_| None)
+            }),
+            Use::Rearm { in_vain } if !in_vain && model.is_in_use(nth) => return Ok(()),
+            Use::Rearm { .. } => (model.rearm(nth), |guard| guard.rearm().map(|()| None)),
             Use::Release => {
                 model.guards.remove(nth);
-                let got = threads.run(thread, move || guard.release());
-                return self.agree(Ok(()), got);
+                let guard = self.guards.remove(nth);
+                let got = self.run(thread, move || guard.release());
+                return self.agree(&Ok(()), &got);
             }
             Use::Drop => {
                 model.guards.remove(nth);
-                threads.run(thread, move || drop(guard));
+                let guard = self.guards.remove(nth);
+                self.run(thread, move || drop(guard));
                 return Ok(());
             }
         };
-        if guard.addr() != addr {
-            return Err(format!("{addr} became {}", guard.addr()));
-        }
+        // The guard goes to the thread and back.
+        let mut guard = self.guards.remove(nth);
+        let (got, guard) = self.run(thread, move || (call(&mut guard), guard));
         self.guards.insert(nth, guard);
         let got = got.map(|loose| self.loose.extend(loose));
-        self.agree(expected, got)
+        self.agree(&expected, &got)
     }
 
     fn intrude(&mut self, port: Port, v6: bool) -> Result<(), String> {
@@ -402,7 +410,8 @@ impl<'a> World<'a> {
         if got.is_ok() != can {
             return Err(format!("expected {can}, got {got:?}"));
         }
-        self.loose.extend(got.ok().map(Loose::Raw));
+        self.loose
+            .extend(got.ok().map(|socket| Box::new(socket) as Kept));
         Ok(())
     }
 
@@ -410,11 +419,7 @@ impl<'a> World<'a> {
         if !self.loose.is_empty() {
             let nth = nth.index(self.loose.len());
             self.model.loose.remove(nth);
-            match self.loose.remove(nth) {
-                Loose::Tcp(socket) => drop(socket),
-                Loose::Raw(socket) => drop(socket),
-                Loose::Udp(socket) => drop(socket),
-            }
+            drop(self.loose.remove(nth));
         }
     }
 
@@ -430,11 +435,11 @@ impl<'a> World<'a> {
     #[expect(clippy::needless_pass_by_value, reason = "both are made for this call")]
     fn agree<T: PartialEq + Debug>(
         &mut self,
-        expected: Expected<T>,
-        got: Result<T, Error>,
+        expected: &Expected<T>,
+        got: &Result<T, Error>,
     ) -> Result<(), String> {
         self.outcomes.count(got.as_ref().err().map(Error::kind));
-        let agrees = match (&expected, &got) {
+        let agrees = match (expected, got) {
             (Ok(expected), Ok(got)) => expected == got,
             (Err(kinds), Err(error)) => kinds.contains(&error.kind()),
             _ => false,
@@ -484,7 +489,7 @@ impl<'a> World<'a> {
     /// Whether nothing at all is there.
     fn is_free(&self, port: u16) -> bool {
         let anywhere: SocketAddr = if self.model.has_ipv6 {
-            // And IPv4, as nobody says that it should not be.
+            // And of IPv4.
             (Ipv6Addr::UNSPECIFIED, port).into()
         } else {
             (Ipv4Addr::UNSPECIFIED, port).into()
@@ -536,6 +541,9 @@ impl Family {
 fn bound(addr: SocketAddr, kind: Type, shared: bool) -> std::io::Result<RawSocket> {
     let raw = RawSocket::new(Domain::for_address(addr), kind, None)?;
     raw.set_reuse_address(shared)?;
+    if addr.is_ipv6() {
+        raw.set_only_v6(false)?;
+    }
     raw.bind(&SockAddr::from(addr))?;
     Ok(raw)
 }

@@ -70,6 +70,7 @@ impl Block {
 pub fn run(seed: u64, sequences: u32) -> Result<String, String> {
     let threads = actual::Threads::start();
     let namespace = std::env::var("PORT_FOR_NAMESPACE").ok();
+    let namespace = namespace.filter(|namespace| !namespace.is_empty());
     let config = Config {
         cases: sequences,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),

@@ -169,7 +169,7 @@ fn usage() -> impl Strategy<Value = Use> {
         1 => Just(Use::TakeUdpSocket),
         3 => Just(Use::Vacate),
         2 => Just(Use::ReleaseHold),
-        4 => prop::bool::weighted(0.02).prop_map(|in_vain| Use::Rearm { in_vain }),
+        4 => prop::bool::weighted(0.1).prop_map(|in_vain| Use::Rearm { in_vain }),
         2 => Just(Use::Release),
         5 => Just(Use::Drop),
     ]

@@ -31,11 +31,17 @@ fuzz_target!(|text: &str| {
     };
     assert_eq!(is_id, is_id_there, "as an id: {text:?}");
     let is_set = is_accepted(&quote!(ports = #text));
-    assert_eq!(is_set, text.parse::<PortSet>().is_ok(), "as ports: {text:?}");
+    assert_eq!(
+        is_set,
+        text.parse::<PortSet>().is_ok(),
+        "as ports: {text:?}"
+    );
 });
 
 fn is_accepted(args: &TokenStream) -> bool {
-    let item = quote!(fn serves(api: PortGuard) {});
+    let item = quote!(
+        fn serves(api: PortGuard) {}
+    );
     let expansion = expand::port_for(args.clone(), item).to_string();
     !expansion.starts_with(":: core :: compile_error")
 }
