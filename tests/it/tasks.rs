@@ -87,7 +87,11 @@ fn a_store_that_stays_locked_is_told_with_the_time_waited() {
         .timeout(Duration::from_millis(300));
     let error = one_thread().block_on(request.guard_async()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
-    assert!(error.to_string().contains("held for 0.3 s"), "{error}");
+    let message = error.to_string();
+    let told = message.split_once("held for ").unwrap().1;
+    let told: f64 = told.split_once(" s ").unwrap().0.parse().unwrap();
+    // Somewhat longer where others are let run instead.
+    assert!((0.3..30.0).contains(&told), "{message}");
 }
 
 #[test]
