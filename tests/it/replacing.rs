@@ -34,11 +34,11 @@ fn readers_and_a_writer_do_not_disturb_each_other() {
             });
         }
         scope.spawn(|| {
-            let _pen = pen;
             for n in 0..IDS {
                 let id = format!("id-{n}");
                 store.request(&id).ports(pool.clone()).assign().unwrap();
             }
+            drop(pen);
         });
     });
 }

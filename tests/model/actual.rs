@@ -432,7 +432,6 @@ impl<'a> World<'a> {
             .is_ok_and(|lease| lease.set_modified(time).is_ok())
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "both are made for this call")]
     fn agree<T: PartialEq + Debug>(
         &mut self,
         expected: &Expected<T>,

@@ -1,10 +1,6 @@
 //! Any sequence of calls does what a model says. Shared by the campaign, which tries thousands, and by the tests, which
 //! try some.
 
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method itself is not general enough in its lifetime"
-)]
 mod actual;
 mod expected;
 mod steps;
