@@ -386,11 +386,15 @@ impl<'de> de::Deserialize<'de> for Snapshot {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
                 let mut snapshot = Snapshot::default();
-                let mut seen = vec![false; 1 << 16];
+                // A bit a port: a whole byte would cost more than most stores' text.
+                let mut seen = [0_u64; 1 << 10];
                 while let Some(span) = map.next_key_seed(Id(&mut snapshot.ids))? {
                     let Port(port) = map.next_value()?;
                     let id = snapshot.id(span);
-                    if std::mem::replace(&mut seen[usize::from(port)], true) {
+                    let (word, bit) = (&mut seen[usize::from(port / 64)], 1 << (port % 64));
+                    let is_again = *word & bit != 0;
+                    *word |= bit;
+                    if is_again {
                         let other = snapshot.id_of(port).unwrap_or_default();
                         return Err(de::Error::custom(format_args!(
                             "`{id}` has port {port}, which `{other}` has already"

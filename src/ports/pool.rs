@@ -94,7 +94,7 @@ impl PortSet {
 
 /// What [`PortSet::good`] leaves of any ports.
 pub(super) fn good_of(ports: &PortSet) -> PortSet {
-    ports.good_ranges(MIN_LEN, BORDER).into_iter().collect()
+    ports.long_runs(MIN_LEN, BORDER)
 }
 
 fn bounded(range: &impl RangeBounds<u16>) -> PortSet {

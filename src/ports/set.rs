@@ -159,12 +159,19 @@ impl PortSet {
     /// ```
     #[must_use]
     pub fn good_ranges(&self, min_len: u16, border: u16) -> Vec<RangeInclusive<u16>> {
+        let mut long = self.long_runs(min_len, border).runs;
+        long.sort_unstable_by_key(|&(first, last)| std::cmp::Reverse((last - first, first)));
+        long.into_iter().map(|(first, last)| first..=last).collect()
+    }
+
+    /// What [`good_ranges`](Self::good_ranges) has, as a set.
+    pub(super) fn long_runs(&self, min_len: u16, border: u16) -> PortSet {
         let shortest = usize::from(min_len) + 2 * usize::from(border) + 1;
-        let mut long: Vec<_> = self.ranges().filter(|run| run.len() >= shortest).collect();
-        long.sort_unstable_by_key(|run| std::cmp::Reverse((run.len(), *run.start())));
-        long.into_iter()
-            .map(|run| run.start() + border..=run.end() - border)
-            .collect()
+        let long = self.ranges().filter(|run| run.len() >= shortest);
+        let runs = long.map(|run| (run.start() + border, run.end() - border));
+        Self {
+            runs: runs.collect(),
+        }
     }
 
     /// A port of the set, each as likely as any other, whether it is in use or not; `None` if the set
