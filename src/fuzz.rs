@@ -7,6 +7,6 @@ pub use crate::python_config::{Entry, Fault, parse as parse_python_config};
 /// The text of a store as this crate would write it; none if it is not one.
 #[must_use]
 pub fn rewrite_store(text: &[u8]) -> Option<Vec<u8>> {
-    let snapshot = store::parse(text).ok()?;
+    let snapshot = store::parse(text.to_vec()).ok()?;
     Some(store::print(&snapshot))
 }

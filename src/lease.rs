@@ -24,6 +24,9 @@ pub(crate) struct Leases {
 }
 
 /// Files of leases that were given up, still open: to open one costs more than to lock it.
+///
+/// A process that is forked meanwhile and runs no program has them open too. Should its parent take one of the leases
+/// again and be killed, the lease lasts for as long as that fork.
 #[derive(Debug, Default)]
 struct OpenFiles(Mutex<Vec<(u16, LockFile)>>);
 

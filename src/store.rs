@@ -24,12 +24,12 @@ use crate::wait::Wait;
 pub(crate) struct Snapshot {
     // One text and one list, rather than a text for each id: the first guard of every process reads the whole store,
     // and a change copies it. Sorted, as the file is: reading is appending, and looking up is bisecting.
+    /// What was read, where most ids stand as they are; behind it those that do not, or came later.
     ids: String,
     ports: Vec<(Span, u16)>,
 }
 
-/// A part of a snapshot's `ids`: from which byte on, and how many. No more than 65,535 ids, one a port, of no more than
-/// 4,352 bytes each are in a store.
+/// A part of a snapshot's `ids`: from which byte on, and how many. An id has no more than 4,352.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: u32,
@@ -52,19 +52,40 @@ impl Snapshot {
         self.ports.iter().map(|&(id, port)| (self.id(id), port))
     }
 
-    fn id(&self, Span { start, len }: Span) -> &str {
-        let start = start as usize;
-        &self.ids[start..start + usize::from(len)]
+    fn id(&self, span: Span) -> &str {
+        span.of(&self.ids)
     }
 
     fn find(&self, id: &str) -> Result<usize, usize> {
-        // The end first: that is where each id of a sorted file goes.
-        match self.ports.last() {
-            Some(&(last, _)) if self.id(last) < id => Err(self.ports.len()),
-            _ => self
-                .ports
-                .binary_search_by(|&(other, _)| self.id(other).cmp(id)),
+        find(&self.ports, |span| self.id(span), id)
+    }
+}
+
+impl Span {
+    fn new(start: usize, id: &str) -> Self {
+        Self {
+            start: u32::try_from(start)
+                .expect("no longer text is read, and what is added is short"),
+            len: u16::try_from(id.len()).expect("an id is short"),
         }
+    }
+
+    fn of(self, text: &str) -> &str {
+        let start = self.start as usize;
+        &text[start..start + usize::from(self.len)]
+    }
+}
+
+/// Where `id` is among the sorted ids, or would be.
+fn find<'a>(
+    ports: &[(Span, u16)],
+    id_of: impl Fn(Span) -> &'a str,
+    id: &str,
+) -> Result<usize, usize> {
+    // The end first: that is where each id of a sorted file goes.
+    match ports.last() {
+        Some(&(last, _)) if id_of(last) < id => Err(ports.len()),
+        _ => ports.binary_search_by(|&(other, _)| id_of(other).cmp(id)),
     }
 }
 
@@ -152,7 +173,7 @@ impl Store {
             let mut text = Vec::new();
             file.read_to_end(&mut text)
                 .map_err(|error| files::failed(ACTION, &self.path, error))?;
-            match self.parse(&text) {
+            match self.parse(text) {
                 Ok(snapshot) => break (file, found, Arc::new(snapshot)),
                 Err(error) if !wait.pause() => return Err(error),
                 Err(_) => {}
@@ -227,7 +248,7 @@ impl Store {
         })
     }
 
-    fn parse(&self, text: &[u8]) -> Result<Snapshot, Error> {
+    fn parse(&self, text: Vec<u8>) -> Result<Snapshot, Error> {
         parse(text).map_err(|source| {
             let path = self.path.clone();
             Cause::Corrupt { path, source }.into()
@@ -261,8 +282,9 @@ impl Transaction<'_> {
         match self.draft.find(id) {
             Ok(at) => self.draft.ports[at].1 = port,
             Err(at) => {
-                let id = append(&mut self.draft.ids, id);
-                self.draft.ports.insert(at, (id, port));
+                let span = Span::new(self.draft.ids.len(), id);
+                self.draft.ids.push_str(id);
+                self.draft.ports.insert(at, (span, port));
             }
         }
         self.changed = true;
@@ -300,45 +322,56 @@ pub(crate) fn print(snapshot: &Snapshot) -> Vec<u8> {
     text
 }
 
-pub(crate) fn parse(text: &[u8]) -> Result<Snapshot, serde_json::Error> {
-    struct Root;
+/// So that a [`Span`] can name any place in the text, and behind it.
+const LONGEST: usize = 1 << 31;
 
-    impl<'de> Visitor<'de> for Root {
-        type Value = Snapshot;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a store: `{\"version\": 1, \"ports\": {…}}`")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
-            let (mut version, mut ports) = (None, None);
-            while let Some(field) = map.next_key::<String>()? {
-                let again = match &*field {
-                    "version" => version.replace(map.next_value::<Version>()?).is_some(),
-                    "ports" => ports.replace(map.next_value::<Snapshot>()?).is_some(),
-                    _ => return Err(de::Error::unknown_field(&field, &["version", "ports"])),
-                };
-                if again {
-                    return Err(de::Error::custom(format_args!("`{field}` is there twice")));
-                }
-            }
-            version.ok_or_else(|| de::Error::missing_field("version"))?;
-            ports.ok_or_else(|| de::Error::missing_field("ports"))
-        }
-    }
-
+pub(crate) fn parse(text: Vec<u8>) -> Result<Snapshot, serde_json::Error> {
     // All of it at once, which is faster than id by id.
-    let text = std::str::from_utf8(text).map_err(|error| {
-        let lines: Vec<_> = text[..error.valid_up_to()]
-            .split(|&byte| byte == b'\n')
-            .collect();
+    let text = String::from_utf8(text).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let lines: Vec<_> = valid.split(|&byte| byte == b'\n').collect();
         let (line, column) = (lines.len(), lines.last().map_or(0, |line| line.len()) + 1);
         de::Error::custom(format_args!("no UTF-8 at line {line} column {column}"))
     })?;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let snapshot = reader.deserialize_map(Root)?;
+    if text.len() > LONGEST {
+        return Err(de::Error::custom("it has more than two gigabytes"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let Reading { others, ports, .. } = reader.deserialize_map(Root(&text))?;
     reader.end()?;
-    Ok(snapshot)
+    let mut ids = text;
+    ids.push_str(&others);
+    Ok(Snapshot { ids, ports })
+}
+
+/// The whole of the text.
+struct Root<'a>(&'a str);
+
+impl<'a, 'de: 'a> Visitor<'de> for Root<'a> {
+    type Value = Reading<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a store: `{\"version\": 1, \"ports\": {…}}`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reading<'a>, A::Error> {
+        let (mut version, mut ports) = (None, None);
+        while let Some(field) = map.next_key::<String>()? {
+            let again = match &*field {
+                "version" => version.replace(map.next_value::<Version>()?).is_some(),
+                "ports" => {
+                    let reading = Reading::of(self.0);
+                    ports.replace(map.next_value_seed(reading)?).is_some()
+                }
+                _ => return Err(de::Error::unknown_field(&field, &["version", "ports"])),
+            };
+            if again {
+                return Err(de::Error::custom(format_args!("`{field}` is there twice")));
+            }
+        }
+        version.ok_or_else(|| de::Error::missing_field("version"))?;
+        ports.ok_or_else(|| de::Error::missing_field("ports"))
+    }
 }
 
 /// The version, which is the one that we know.
@@ -373,62 +406,77 @@ impl Serialize for Snapshot {
     }
 }
 
-impl<'de> de::Deserialize<'de> for Snapshot {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Ports;
+/// A snapshot of which the text is still being read.
+struct Reading<'a> {
+    text: &'a str,
+    /// The ids that are not in the text as they are, but with escapes. Their spans begin behind the text.
+    others: String,
+    ports: Vec<(Span, u16)>,
+}
 
-        impl<'de> Visitor<'de> for Ports {
-            type Value = Snapshot;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of ids to ports")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Snapshot, A::Error> {
-                let mut snapshot = Snapshot::default();
-                // A bit a port: a whole byte would cost more than most stores' text.
-                let mut seen = [0_u64; 1 << 10];
-                while let Some(span) = map.next_key_seed(Id(&mut snapshot.ids))? {
-                    let Port(port) = map.next_value()?;
-                    let id = snapshot.id(span);
-                    let (word, bit) = (&mut seen[usize::from(port / 64)], 1 << (port % 64));
-                    let is_again = *word & bit != 0;
-                    *word |= bit;
-                    if is_again {
-                        let other = snapshot.id_of(port).unwrap_or_default();
-                        return Err(de::Error::custom(format_args!(
-                            "`{id}` has port {port}, which `{other}` has already"
-                        )));
-                    }
-                    match snapshot.find(id) {
-                        Ok(_) => {
-                            return Err(de::Error::custom(format_args!("`{id}` is there twice")));
-                        }
-                        Err(at) => snapshot.ports.insert(at, (span, port)),
-                    }
-                }
-                Ok(snapshot)
-            }
+impl<'a> Reading<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            others: String::new(),
+            ports: Vec::new(),
         }
+    }
 
-        reader.deserialize_map(Ports)
+    fn id(&self, span: Span) -> &str {
+        match (span.start as usize).checked_sub(self.text.len()) {
+            None => span.of(self.text),
+            Some(start) => &self.others[start..start + usize::from(span.len)],
+        }
     }
 }
 
-/// Puts an id behind the others.
-fn append(ids: &mut String, id: &str) -> Span {
-    let span = Span {
-        start: u32::try_from(ids.len()).expect("ids are few and short"),
-        len: u16::try_from(id.len()).expect("an id is short"),
-    };
-    ids.push_str(id);
-    span
+impl<'a, 'de: 'a> de::DeserializeSeed<'de> for Reading<'a> {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_map(self)
+    }
 }
 
-/// An id, to be put behind the others.
-struct Id<'a>(&'a mut String);
+impl<'a, 'de: 'a> Visitor<'de> for Reading<'a> {
+    type Value = Self;
 
-impl<'de> de::DeserializeSeed<'de> for Id<'_> {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of ids to ports")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        // A bit a port: a whole byte would cost more than most stores' text.
+        let mut seen = [0_u64; 1 << 10];
+        while let Some(span) = map.next_key_seed(Id(&mut self))? {
+            let Port(port) = map.next_value()?;
+            let id = self.id(span);
+            let (word, bit) = (&mut seen[usize::from(port / 64)], 1 << (port % 64));
+            let is_again = *word & bit != 0;
+            *word |= bit;
+            if is_again {
+                let other = self.ports.iter().find(|&&(_, other)| other == port);
+                let other = other.map_or("", |&(span, _)| self.id(span));
+                return Err(de::Error::custom(format_args!(
+                    "`{id}` has port {port}, which `{other}` has already"
+                )));
+            }
+            match find(&self.ports, |span| self.id(span), id) {
+                Ok(_) => {
+                    return Err(de::Error::custom(format_args!("`{id}` is there twice")));
+                }
+                Err(at) => self.ports.insert(at, (span, port)),
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// An id, and where it is.
+struct Id<'a, 'r>(&'r mut Reading<'a>);
+
+impl<'a, 'de: 'a> de::DeserializeSeed<'de> for Id<'a, '_> {
     type Value = Span;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Span, D::Error> {
@@ -436,18 +484,34 @@ impl<'de> de::DeserializeSeed<'de> for Id<'_> {
     }
 }
 
-impl Visitor<'_> for Id<'_> {
+impl<'a, 'de: 'a> Visitor<'de> for Id<'a, '_> {
     type Value = Span;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an id")
     }
 
+    fn visit_borrowed_str<E: de::Error>(self, id: &'de str) -> Result<Span, E> {
+        check(id)?;
+        // It is a slice of the text.
+        Ok(Span::new(
+            id.as_ptr().addr() - self.0.text.as_ptr().addr(),
+            id,
+        ))
+    }
+
     fn visit_str<E: de::Error>(self, id: &str) -> Result<Span, E> {
-        match broken_rule(id, MAX_NAMESPACE + 1 + MAX_ID) {
-            None => Ok(append(self.0, id)),
-            Some(rule) => Err(E::custom(format_args!("{id:?} cannot be an id: {rule}"))),
-        }
+        check(id)?;
+        let span = Span::new(self.0.text.len() + self.0.others.len(), id);
+        self.0.others.push_str(id);
+        Ok(span)
+    }
+}
+
+fn check<E: de::Error>(id: &str) -> Result<(), E> {
+    match broken_rule(id, MAX_NAMESPACE + 1 + MAX_ID) {
+        None => Ok(()),
+        Some(rule) => Err(E::custom(format_args!("{id:?} cannot be an id: {rule}"))),
     }
 }
 
