@@ -65,7 +65,7 @@ pub(crate) async fn guards_for(
         order.sort_unstable_by_key(|&nth| ports[nth]);
         let mut leases: Vec<_> = asked.iter().map(|_| None).collect();
         for nth in order {
-            leases[nth] = lease(port_for, asked[nth], ports[nth], &mut wait).await?;
+            leases[nth] = lease(port_for, &asked, &ports, nth, &mut wait).await?;
             if leases[nth].is_none() {
                 continue 'again;
             }
@@ -339,13 +339,15 @@ fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
     pool.unwrap_or_else(PortSet::good)
 }
 
-/// The lease of the port, waited for if somebody has it; none when the port is not the id's any more.
+/// The lease of the nth port, waited for if somebody has it; none when one of the ports is not its id's any more.
 async fn lease(
     port_for: &PortFor,
-    request: &Request<'_>,
-    port: u16,
+    requests: &[&Request<'_>],
+    ports: &[u16],
+    nth: usize,
     wait: &mut Wait,
 ) -> Result<Option<Lease>, Error> {
+    let (request, port) = (requests[nth], ports[nth]);
     let store = port_for.store();
     let leases = store.leases();
     // An assignment was just read from the folder: it is there.
@@ -362,7 +364,7 @@ async fn lease(
             return Ok(Some(lease));
         }
         // Or the wait would be for whoever has the port now.
-        if !still_assigned(port_for, &[request], &[port])? {
+        if !still_assigned(port_for, requests, ports)? {
             return Ok(None);
         }
         let id = request.id;
