@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use once_cell::sync::Lazy;
+
 use crate::error::{Cause, Error, ErrorKind, Seconds};
 use crate::files;
 use crate::forget;
@@ -160,9 +162,7 @@ fn with_room<T>(
     match attempt() {
         Err(error) if error.kind() == ErrorKind::Exhausted => {
             let pools = requests.iter().map(|request| pool(port_for, request));
-            let wanted = pools
-                .reduce(|all, pool| all.union(&pool))
-                .unwrap_or_default();
+            let wanted = pools.fold(PortSet::new(), |all, pool| all.union(pool));
             let asked = keys(port_for, requests)?;
             let forgotten = forget::make_room(port_for, STALE, &wanted, &asked)?;
             if forgotten.is_empty() {
@@ -333,10 +333,12 @@ fn choose(
 }
 
 /// What an id gets its first port from.
-fn pool(port_for: &PortFor, request: &Request<'_>) -> PortSet {
-    let pool = request.ports.clone();
-    let pool = pool.or_else(|| port_for.config().pool.clone());
-    pool.unwrap_or_else(PortSet::good)
+fn pool<'a>(port_for: &'a PortFor, request: &'a Request<'_>) -> &'a PortSet {
+    // The system is asked once by each process: its answers rarely change, and cost as much as the rest of the choice.
+    static GOOD: Lazy<PortSet> = Lazy::new(PortSet::good);
+    let pool = request.ports.as_ref();
+    let pool = pool.or_else(|| port_for.config().pool.as_ref());
+    pool.unwrap_or_else(|| &GOOD)
 }
 
 /// The lease of the nth port, waited for if somebody has it; none when one of the ports is not its id's any more.

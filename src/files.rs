@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::error::{Cause, Error};
 
@@ -175,10 +176,12 @@ pub(crate) fn make_fleeting() -> io::Result<tempfile::NamedTempFile> {
 /// Puts `text` in the place of the file at `path`, so that a reader finds either the old text or the new one, and a
 /// crash leaves one of them. Mode and group of the old file are kept. The caller holds the lock on `path`.
 ///
+/// Gives the new file if a later change of it cannot be missed; not where a file that is open cannot be moved.
+///
 /// # Errors
 ///
 /// When any step fails; the old file is untouched then.
-pub(crate) fn replace(path: &Path, text: &[u8], access: Access) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &[u8], access: Access) -> io::Result<Option<File>> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -202,7 +205,10 @@ pub(crate) fn replace(path: &Path, text: &[u8], access: Access) -> io::Result<()
         }
         Err(error) => return Err(error),
     }
+    // To the nanosecond: where the clock of the system's own file times only ticks every few milliseconds, an edit in
+    // place that follows at once would leave both size and time as they were.
+    let is_timed = file.as_file().set_modified(SystemTime::now()).is_ok();
     // Without it, a power cut after the rename can leave an empty file under the new name.
     file.as_file().sync_all()?;
-    platform::persist(file, path)
+    Ok(platform::persist(file, path)?.filter(|_| is_timed))
 }

@@ -11,6 +11,15 @@ pub(crate) const MAX_NAMESPACE: usize = 4096;
 
 /// The rule that `id` breaks, if it breaks one.
 pub(crate) fn broken_rule(id: &str, max: usize) -> Option<&'static str> {
+    broken_rule_of_plain(id, max).or_else(|| {
+        id.chars()
+            .any(char::is_control)
+            .then_some("it contains a control character; remove it")
+    })
+}
+
+/// The rule that `id` breaks, which is known to have no control characters.
+pub(crate) fn broken_rule_of_plain(id: &str, max: usize) -> Option<&'static str> {
     if id.is_empty() {
         Some("it is empty; give the port a name, such as \"api\"")
     } else if id.len() > max && max == MAX_ID {
@@ -19,18 +28,9 @@ pub(crate) fn broken_rule(id: &str, max: usize) -> Option<&'static str> {
         Some("it has too many bytes; shorten it")
     } else if id.starts_with('-') {
         Some("it starts with `-`, as only a command's options do; begin with another character")
-    } else if has_control(id) {
-        Some("it contains a control character; remove it")
     } else {
         None
     }
-}
-
-/// Whether there is a control character in it.
-fn has_control(id: &str) -> bool {
-    // For the thousands of ids of a store: many bytes are looked at in one step, where nothing ends it early.
-    let is_plain = |plain, byte| plain & matches!(byte, b' '..=b'~');
-    !id.bytes().fold(true, is_plain) && id.chars().any(char::is_control)
 }
 
 /// The key of `id` in the store: `id` itself, or `namespace#id`.

@@ -14,13 +14,13 @@ use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use crate::error::{Cause, Error};
 use crate::files::{self, Access, Stamp};
 use crate::holder::Holder;
-use crate::id::{MAX_ID, MAX_NAMESPACE, broken_rule};
+use crate::id::{MAX_ID, MAX_NAMESPACE, broken_rule, broken_rule_of_plain};
 use crate::lease::Leases;
 use crate::lock::Lock;
 use crate::wait::Wait;
 
 /// What the assignments were at one moment, sorted by id. No id and no port is there twice.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     // One text and one list, rather than a text for each id: the first guard of every process reads the whole store,
     // and a change copies it. Sorted, as the file is: reading is appending, and looking up is bisecting.
@@ -59,6 +59,25 @@ impl Snapshot {
     fn find(&self, id: &str) -> Result<usize, usize> {
         find(&self.ports, |span| self.id(span), id)
     }
+}
+
+/// With nothing but the ids in its text: what a chain of changes leaves there of removed ones does not add up.
+impl Clone for Snapshot {
+    fn clone(&self) -> Self {
+        let mut ids =
+            String::with_capacity(self.ports.iter().map(|(id, _)| usize::from(id.len)).sum());
+        let ports = self.iter().map(|(id, port)| (append(&mut ids, id), port));
+        Self {
+            ports: ports.collect(),
+            ids,
+        }
+    }
+}
+
+fn append(text: &mut String, id: &str) -> Span {
+    let span = Span::new(text.len(), id);
+    text.push_str(id);
+    span
 }
 
 impl Span {
@@ -188,7 +207,22 @@ impl Store {
         Ok(snapshot)
     }
 
-    /// The assignments as they were when they were last read, if they were.
+    /// What was just written needs not be read again, for as long as the path names that file.
+    fn keep(&self, written: Option<File>, len: usize, snapshot: &Arc<Snapshot>) {
+        let found = written.as_ref().map(File::metadata);
+        let cached = match found {
+            // Of another size: it was edited by hand already.
+            Some(Ok(found)) if found.len() == len as u64 => Some(Cached {
+                stamp: Stamp::new(&found, &self.path),
+                snapshot: Arc::clone(snapshot),
+                _file: written,
+            }),
+            _ => None,
+        };
+        *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = cached;
+    }
+
+    /// The assignments as they were when they were last read or written, if they were.
     pub(crate) fn last_read(&self) -> Option<Arc<Snapshot>> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&cache.as_ref()?.snapshot))
@@ -223,7 +257,10 @@ impl Store {
     ///
     /// As [`snapshot`](Self::snapshot), and when the lock cannot be taken.
     pub(crate) fn begin(&self, limit: Duration) -> Result<Transaction<'_>, Error> {
-        let access = self.make_folder()?;
+        let access = match self.access()? {
+            Some(access) => access,
+            None => self.make_folder()?,
+        };
         let mut wait = Wait::new(limit);
         let lock = loop {
             if let Some(lock) = Lock::try_take(&self.lock, access)? {
@@ -242,7 +279,7 @@ impl Store {
         Ok(Transaction {
             store: self,
             access,
-            draft: Snapshot::clone(&*self.snapshot()?),
+            draft: self.snapshot()?,
             changed: false,
             _lock: lock,
         })
@@ -261,7 +298,8 @@ impl Store {
 pub(crate) struct Transaction<'a> {
     store: &'a Store,
     access: Access,
-    draft: Snapshot,
+    /// Copied when it is first changed.
+    draft: Arc<Snapshot>,
     changed: bool,
     /// Held for as long as the transaction lives, so beyond the commit.
     _lock: Lock,
@@ -279,12 +317,12 @@ impl Transaction<'_> {
     /// Gives `id` the port, which no other id has.
     pub(crate) fn assign(&mut self, id: &str, port: u16) {
         debug_assert_eq!(self.draft.id_of(port), None);
-        match self.draft.find(id) {
-            Ok(at) => self.draft.ports[at].1 = port,
+        let draft = Arc::make_mut(&mut self.draft);
+        match draft.find(id) {
+            Ok(at) => draft.ports[at].1 = port,
             Err(at) => {
-                let span = Span::new(self.draft.ids.len(), id);
-                self.draft.ids.push_str(id);
-                self.draft.ports.insert(at, (span, port));
+                let span = append(&mut draft.ids, id);
+                draft.ports.insert(at, (span, port));
             }
         }
         self.changed = true;
@@ -292,7 +330,7 @@ impl Transaction<'_> {
 
     pub(crate) fn remove(&mut self, id: &str) {
         if let Ok(at) = self.draft.find(id) {
-            self.draft.ports.remove(at);
+            Arc::make_mut(&mut self.draft).ports.remove(at);
             self.changed = true;
         }
     }
@@ -304,9 +342,11 @@ impl Transaction<'_> {
     /// When it cannot be written; the store is as it was then.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         if self.changed {
-            files::replace(&self.store.path, &print(&self.draft), self.access)
+            let text = print(&self.draft);
+            let written = files::replace(&self.store.path, &text, self.access)
                 .map_err(|error| files::failed("write the store", &self.store.path, error))?;
             self.changed = false;
+            self.store.keep(written, text.len(), &self.draft);
         }
         Ok(())
     }
@@ -409,6 +449,9 @@ impl Serialize for Snapshot {
 /// A snapshot of which the text is still being read.
 struct Reading<'a> {
     text: &'a str,
+    /// Whether what stands in the text as it is cannot be a control character: there is nothing but ASCII in it, of which
+    /// JSON lets only one stand there.
+    is_plain: bool,
     /// The ids that are not in the text as they are, but with escapes. Their spans begin behind the text.
     others: String,
     ports: Vec<(Span, u16)>,
@@ -416,8 +459,10 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn of(text: &'a str) -> Self {
+        let highest = text.bytes().fold(0, u8::max);
         Self {
             text,
+            is_plain: highest < 0x7f,
             others: String::new(),
             ports: Vec::new(),
         }
@@ -492,7 +537,7 @@ impl<'a, 'de: 'a> Visitor<'de> for Id<'a, '_> {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, id: &'de str) -> Result<Span, E> {
-        check(id)?;
+        check(id, self.0.is_plain)?;
         // It is a slice of the text.
         Ok(Span::new(
             id.as_ptr().addr() - self.0.text.as_ptr().addr(),
@@ -501,15 +546,21 @@ impl<'a, 'de: 'a> Visitor<'de> for Id<'a, '_> {
     }
 
     fn visit_str<E: de::Error>(self, id: &str) -> Result<Span, E> {
-        check(id)?;
+        check(id, false)?;
         let span = Span::new(self.0.text.len() + self.0.others.len(), id);
         self.0.others.push_str(id);
         Ok(span)
     }
 }
 
-fn check<E: de::Error>(id: &str) -> Result<(), E> {
-    match broken_rule(id, MAX_NAMESPACE + 1 + MAX_ID) {
+fn check<E: de::Error>(id: &str, is_plain: bool) -> Result<(), E> {
+    const MAX: usize = MAX_NAMESPACE + 1 + MAX_ID;
+    let broken = if is_plain {
+        broken_rule_of_plain(id, MAX)
+    } else {
+        broken_rule(id, MAX)
+    };
+    match broken {
         None => Ok(()),
         Some(rule) => Err(E::custom(format_args!("{id:?} cannot be an id: {rule}"))),
     }
@@ -538,5 +589,55 @@ impl<'de> de::Deserialize<'de> for Port {
         }
 
         reader.deserialize_u64(Number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_removed_ids_nothing_is_left_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("ports.json"));
+        let change = |change: &dyn Fn(&mut Transaction<'_>)| {
+            let mut transaction = store.begin(Duration::ZERO).unwrap();
+            change(&mut transaction);
+            transaction.commit().unwrap();
+        };
+        change(&|all| all.assign("api", 21800));
+        for nth in 0..20 {
+            let id = format!("{nth:0200}");
+            change(&|all| all.assign(&id, 21801));
+            change(&|all| all.remove(&id));
+        }
+        change(&|all| all.assign("web", 21801));
+        let snapshot = store.snapshot().unwrap();
+        assert_eq!(
+            snapshot.iter().collect::<Vec<_>>(),
+            [("api", 21800), ("web", 21801)]
+        );
+        assert!(snapshot.ids.len() < 100, "{}", snapshot.ids.len());
+    }
+
+    #[test]
+    fn what_was_written_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("ports.json"));
+        let mut change = store.begin(Duration::ZERO).unwrap();
+        change.assign("api", 21800);
+        change.commit().unwrap();
+        if cfg!(unix) {
+            assert!(Arc::ptr_eq(&store.snapshot().unwrap(), &change.draft));
+        }
+        // Nor does a change that is not committed, or fails, show.
+        change.assign("web", 21801);
+        assert_eq!(store.snapshot().unwrap().port_of("web"), None);
+        drop(change);
+        fs::create_dir(folder.path().join("ports.json.new")).unwrap();
+        let mut change = store.begin(Duration::ZERO).unwrap();
+        change.assign("web", 21801);
+        change.commit().unwrap_err();
+        assert_eq!(store.snapshot().unwrap().port_of("web"), None);
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn take_after(_file: &File, _old: &Metadata) -> io::Result<()> {
 
 /// Moves the temporary file to its place, which can fail for as long as somebody has the old one open: a program that
 /// does not share what it reads, or one that looks for viruses.
-pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<Option<File>> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let (_file, temporary) = file.keep()?;
     let moved = unless_in_use(PATIENCE, || fs::rename(&temporary, path));
@@ -109,7 +109,7 @@ pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
         // That it could not be moved is the news.
         let _ = fs::remove_file(&temporary);
     }
-    moved
+    moved.map(|()| None)
 }
 
 /// Opens the file, which can fail at the moment that it is replaced.

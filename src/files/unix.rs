@@ -235,9 +235,8 @@ pub(super) fn take_after(file: &File, old: &Metadata) -> io::Result<()> {
 }
 
 /// Moves the temporary file to its place.
-pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    file.persist(path)?;
-    Ok(())
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<Option<File>> {
+    Ok(Some(file.persist(path)?))
 }
 
 /// Which file it is, whatever its path.

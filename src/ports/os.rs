@@ -1,8 +1,8 @@
 //! What the operating system says about its ports.
 //!
-//! It is asked anew each time: the answers can change while a program runs, and who asks is about to
-//! choose a new port, which is rare. Only Windows is asked once, for each answer costs a process there;
-//! ports that it excludes later cannot be bound, and so are not chosen either.
+//! It is asked anew each time, for the answers can change while a program runs. Only Windows is asked
+//! once, for each answer costs a process there; ports that it excludes later cannot be bound, and so
+//! are not chosen either.
 
 use super::PortSet;
 

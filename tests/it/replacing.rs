@@ -59,6 +59,19 @@ fn a_change_is_seen_that_leaves_size_and_time_as_they_were() {
 }
 
 #[test]
+fn an_edit_in_place_right_after_a_write_is_seen_by_who_wrote() {
+    let store = TempStore::new();
+    for nth in 0..20 {
+        let port = 62_500 + nth % 2;
+        store.release("api").unwrap();
+        store.request("api").exact_port(port).assign().unwrap();
+        let text = fs::read_to_string(store.path()).unwrap();
+        fs::write(store.path(), text.replace(&port.to_string(), "62502")).unwrap();
+        assert_eq!(store.forward_port("api", 0).unwrap(), 62_502);
+    }
+}
+
+#[test]
 fn a_store_that_is_just_being_written_by_hand_is_read_when_it_is_whole() {
     let read_beside_an_editor = || {
         let store = TempStore::with("{\"version\": 1, \"po");
