@@ -6,6 +6,7 @@ mod list;
 mod names;
 mod program;
 mod servers;
+mod status;
 mod upkeep;
 mod waiting;
 #[path = "../support/wine.rs"]

@@ -29,19 +29,6 @@ impl Running {
 /// Says that it runs, and ends when its input does, or is told to.
 const WAITS: &str = "echo $$; read line; exit 7";
 
-#[rstest]
-#[case("exit 0", 0)]
-#[case("exit 7", 7)]
-#[case("exit 255", 255)]
-fn the_exit_status_is_the_commands(#[case] script: &str, #[case] status: i32) {
-    let store = Store::new();
-    store
-        .run(&["program/status", "--", "sh", "-c", script])
-        .code(status)
-        .stdout("")
-        .stderr("");
-}
-
 #[test]
 fn the_process_id_is_the_commands_and_a_signal_ends_it() {
     let store = Store::new();

@@ -5,22 +5,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use port_for::{ErrorKind, OnBusy};
-use rstest::rstest;
 
 use crate::{Store, has, stderr};
-
-#[rstest]
-#[case("exit 0", 0)]
-#[case("exit 7", 7)]
-#[case("exit 255", 255)]
-fn the_exit_status_is_the_commands(#[case] script: &str, #[case] status: i32) {
-    let store = Store::new();
-    store
-        .run(&["waiting/status", "--", "cmd", "/c", script])
-        .code(status)
-        .stdout("")
-        .stderr("");
-}
 
 #[test]
 fn the_lease_lasts_as_long_as_the_process_and_the_command_no_longer() {

@@ -161,6 +161,7 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     let mut guard = store.guard(&store.api).unwrap();
     let listener = guard.take_listener().unwrap();
     expect(guard.take_listener(), "listener was already taken");
+    expect(guard.take_listener(), "use that one");
     expect(guard.vacate(), "listener was already taken");
     expect(guard.rearm(), "listens there");
     drop(listener);
@@ -170,11 +171,41 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     let addr = guard.vacate().unwrap();
     assert_eq!(guard.vacate().unwrap(), addr);
     expect(guard.take_listener(), "has vacated the port");
+    expect(guard.take_listener(), "call `rearm` first");
     let server = TcpListener::bind(addr).unwrap();
     expect(guard.rearm(), "listens there");
     drop(server);
     guard.rearm().unwrap();
     guard.take_listener().unwrap();
+}
+
+#[test]
+fn a_listener_that_is_just_being_closed_is_waited_for() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let listener = guard.take_listener().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // By then the first try was nearly always made.
+            thread::sleep(Duration::from_millis(50));
+            drop(listener);
+        });
+        guard.rearm().unwrap();
+    });
+}
+
+#[test]
+fn a_guard_is_shown_with_its_id_its_address_and_its_state() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let addr = guard.addr().to_string();
+    for state in ["holds the port", "has vacated the port"] {
+        let shown = format!("{guard:?}");
+        for part in [&*store.api, &addr, state] {
+            assert!(shown.contains(part), "{shown}");
+        }
+        guard.vacate().unwrap();
+    }
 }
 
 #[test]

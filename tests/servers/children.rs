@@ -4,7 +4,9 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
+use port_for::{PortFor, PortGuard, Server};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{TempStore, command, told, wait_for_parent};
@@ -25,6 +27,30 @@ pub fn server(store: &TempStore, name: &str, addr: SocketAddr) -> Command {
 /// As [`server`], with a store that is another process's.
 pub fn server_of(store: &Path, name: &str, addr: SocketAddr) -> Command {
     command(&format!("children::{name}"), store, &addr.to_string())
+}
+
+/// Ids that no other test has, and so ports that hardly any other is given.
+pub fn ids<const N: usize>(store: &PortFor, names: [&str; N]) -> [String; N] {
+    names.map(|name| format!("{name} {}", store.path().display()))
+}
+
+/// Ends this process as it is told, once its parent says so. What an `exit` or a `return` leaves behind was never dropped.
+pub fn end_as_told(end: &str, servers: [(PortGuard, Server); 2]) {
+    static KEPT: OnceLock<[(PortGuard, Server); 2]> = OnceLock::new();
+    if end == "exit" || end == "return" {
+        KEPT.set(servers).unwrap();
+        wait_for_parent();
+        if end == "exit" {
+            std::process::exit(0);
+        }
+        return;
+    }
+    wait_for_parent();
+    match end {
+        "panic" => panic!("as asked for"),
+        "abort" => std::process::abort(),
+        other => unreachable!("{other}: the parent kills this process instead of talking to it"),
+    }
 }
 
 fn addr() -> Option<SocketAddr> {

@@ -2,20 +2,14 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use port_for::{PortFor, PortGuard, Server};
+use port_for::PortFor;
 use rstest::rstest;
 
-use crate::children::{deaf, server_of};
+use crate::children::{deaf, end_as_told, ids, server_of};
 use crate::programs::PATIENCE;
-use crate::support::{ChildTest, TempStore, command, report, told, wait_for_parent};
-
-/// Ids that no other test has, and so ports that hardly any other is given.
-fn ids<const N: usize>(store: &PortFor, names: [&str; N]) -> [String; N] {
-    names.map(|name| format!("{name} {}", store.path().display()))
-}
+use crate::support::{ChildTest, TempStore, command, report, told};
 
 /// Starts a server, and another one by a child of it, and ends as it is told.
 #[test]
@@ -35,22 +29,7 @@ fn test_process() {
     one.wait_ready(PATIENCE).unwrap();
     two.wait_ready(PATIENCE).unwrap();
     report(format_args!("{} {}", addrs[0], addrs[1]));
-    if end == "exit" || end == "return" {
-        // In statics, where nothing is dropped.
-        static KEPT: OnceLock<[(PortGuard, Server); 2]> = OnceLock::new();
-        KEPT.set([(direct, one), (by_child, two)]).unwrap();
-        wait_for_parent();
-        if end == "exit" {
-            std::process::exit(0);
-        }
-        return;
-    }
-    wait_for_parent();
-    match &*end {
-        "panic" => panic!("as asked for"),
-        "abort" => std::process::abort(),
-        other => unreachable!("{other}: the parent kills this process instead of talking to it"),
-    }
+    end_as_told(&end, [(direct, one), (by_child, two)]);
 }
 
 #[rstest]

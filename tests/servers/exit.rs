@@ -4,12 +4,12 @@
 
 use std::net::TcpStream;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use port_for::{PortFor, PortGuard, Server};
+use port_for::PortFor;
 use rstest::rstest;
 
+use crate::children::{end_as_told, ids};
 use crate::programs::{PATIENCE, find, redis_command};
 use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
 
@@ -32,11 +32,6 @@ fn assert_gone_within_a_second(pids: &[u32]) {
             "{pids:?} are left"
         );
     }
-}
-
-/// Ids that no other test has, and so ports that hardly any other is given.
-fn ids<const N: usize>(store: &PortFor, names: [&str; N]) -> [String; N] {
-    names.map(|name| format!("{name} {}", store.path().display()))
 }
 
 /// How the test process ends.
@@ -70,22 +65,7 @@ fn test_process() {
         two.id(),
         grandchild.trim()
     ));
-    if end == "exit" || end == "return" {
-        // In statics, where nothing is dropped.
-        static KEPT: OnceLock<[(PortGuard, Server); 2]> = OnceLock::new();
-        KEPT.set([(direct, one), (by_shell, two)]).unwrap();
-        wait_for_parent();
-        if end == "exit" {
-            std::process::exit(0);
-        }
-        return;
-    }
-    wait_for_parent();
-    match &*end {
-        "panic" => panic!("as asked for"),
-        "abort" => std::process::abort(),
-        other => unreachable!("{other}: the parent kills this process instead of talking to it"),
-    }
+    end_as_told(&end, [(direct, one), (by_shell, two)]);
 }
 
 #[rstest]
@@ -145,6 +125,7 @@ fn forking() {
     unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(status, 0);
     excludes_its_fork(&store);
+    gives_up_what_its_fork_has_copies_of(&store);
     // Held, served and leased as before.
     TcpStream::connect(held.addr()).unwrap();
     assert_eq!(crate::children::greeting(served.addr()), "hello");
@@ -158,27 +139,53 @@ fn forking() {
 fn excludes_its_fork(store: &PortFor) {
     let [id] = ids(store, ["used before"]);
     drop(store.guard(&id).unwrap());
-    // SAFETY: the child takes a port and stops, until it is killed. No other thread of this process is busy.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let _guard = store.guard(&id).unwrap();
-        loop {
-            // SAFETY: it stops this process.
-            unsafe { libc::raise(libc::SIGSTOP) };
-        }
-    }
-    let mut status = 0;
-    // SAFETY: the pointer is to a number that lives here.
-    unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) };
-    assert!(libc::WIFSTOPPED(status));
+    let mut guard = None;
+    let fork = Stopped::fork(|| guard = Some(store.guard(&id).unwrap()));
     let error = store.request(&id).timeout(Duration::ZERO).guard();
     let error = error.unwrap_err();
     assert_eq!(error.kind(), port_for::ErrorKind::Busy, "{error}");
-    // SAFETY: the process was forked above, and is waited for below.
-    unsafe { libc::kill(child, libc::SIGKILL) };
-    // SAFETY: as above.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    fork.end();
     drop(store.guard(&id).unwrap());
+}
+
+/// Nor do the copies that a fork has keep what its parent gives up.
+fn gives_up_what_its_fork_has_copies_of(store: &PortFor) {
+    let [id] = ids(store, ["copied"]);
+    let guard = store.guard(&id).unwrap();
+    let fork = Stopped::fork(|| ());
+    drop(guard);
+    drop(store.request(&id).timeout(Duration::ZERO).guard().unwrap());
+    fork.end();
+}
+
+/// A fork that stands still.
+struct Stopped(libc::pid_t);
+
+impl Stopped {
+    fn fork(first: impl FnOnce()) -> Self {
+        // SAFETY: the child does that and stops, until it is killed. No other thread of this process is busy.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            first();
+            loop {
+                // SAFETY: it stops this process.
+                unsafe { libc::raise(libc::SIGSTOP) };
+            }
+        }
+        let mut status = 0;
+        // SAFETY: the pointer is to a number that lives here.
+        unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) };
+        assert!(libc::WIFSTOPPED(status));
+        Self(child)
+    }
+
+    fn end(self) {
+        let mut status = 0;
+        // SAFETY: the process was forked above, and is waited for below.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+        // SAFETY: the pointer is to a number that lives here.
+        unsafe { libc::waitpid(self.0, &raw mut status, 0) };
+    }
 }
 
 #[test]

@@ -167,6 +167,9 @@ fn a_guard_whose_listener_was_taken_says_so() {
         "spawn_activated",
     ];
     refuses(&mut guard, &calls, "its listener was already taken");
+    if cfg!(unix) {
+        refuses(&mut guard, &["spawn_activated"], "close that listener");
+    }
     refuses(&mut guard, &["take_udp_socket"], "holds no UDP port");
 }
 
