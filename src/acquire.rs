@@ -641,4 +641,19 @@ mod tests {
         assert_eq!(store.forward_port("old", 0).unwrap(), port);
         assert_eq!(store.assignments().unwrap().len(), 1);
     }
+
+    #[test]
+    fn what_the_system_refuses_comes_with_advice() {
+        for (port, kind, advice) in [
+            (80, io::ErrorKind::PermissionDenied, "need privileges"),
+            (1023, io::ErrorKind::PermissionDenied, "need privileges"),
+            (1024, io::ErrorKind::PermissionDenied, "the system says why"),
+            (80, io::ErrorKind::OutOfMemory, "the system says why"),
+            (80, io::ErrorKind::AddrNotAvailable, "no network interface"),
+            (80, io::ErrorKind::InvalidInput, "no network interface"),
+        ] {
+            let error = refused("api", at_localhost(port), kind.into()).to_string();
+            assert!(error.contains(advice), "{port}: {error}");
+        }
+    }
 }

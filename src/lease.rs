@@ -285,3 +285,19 @@ impl Drop for Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_that_are_not_there_are_no_error_and_what_cannot_be_looked_at_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let leases = Leases::new(folder.path().join("leases"));
+        assert_eq!(leases.last_used(21800).unwrap(), None);
+        assert!(leases.ports().unwrap().is_empty());
+        fs::write(folder.path().join("leases"), "").unwrap();
+        leases.last_used(21800).unwrap_err();
+        leases.ports().unwrap_err();
+    }
+}

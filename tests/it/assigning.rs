@@ -196,7 +196,8 @@ fn an_exhausted_pool_says_how_many_ports_fell_and_why() {
     let store = TempStore::new();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (spare, taken) = (spare_port(), taken.local_addr().unwrap().port());
-    let ports = PortSet::from([spare, taken]);
+    let held = store.available_port(20_000).unwrap();
+    let ports = PortSet::from([spare, taken, held.port()]);
     store
         .request("one")
         .ports(PortSet::from([spare]))
@@ -209,9 +210,9 @@ fn an_exhausted_pool_says_how_many_ports_fell_and_why() {
     let message = error.to_string();
     for part in [
         "`two`",
-        "2 ports considered",
+        "3 ports considered",
         "1 are assigned to other ids",
-        "0 are held",
+        "1 are held",
         "1 are in use",
         "PORT_FOR_POOL",
     ] {

@@ -154,6 +154,33 @@ fn who_waits_says_for_whom_and_then_gets_the_port() {
 }
 
 #[test]
+fn what_is_in_the_way_is_said_after_a_second_and_once() {
+    let store = TempStore::new();
+    // Of both kinds of waiting there is one child, and both wait at the same time.
+    let waits = |id: &str| {
+        let mut waits = command(HOLDS, store.path(), id);
+        waits.env("PORT_FOR_TIMEOUT", "2.5").stderr(Stdio::piped());
+        ChildTest::run(&mut waits)
+    };
+    let guard = store.guard(&store.api).unwrap();
+    let other = format!("other {}", store.api);
+    let stranger = store.guard(&other).unwrap().take_listener().unwrap();
+    for mut child in [waits(&store.api), waits(&other)] {
+        let said: Vec<_> = (child.stderr().lines().map(Result::unwrap))
+            .filter(|line| line.starts_with("port-for:"))
+            .collect();
+        child.ended();
+        let [said] = &*said else {
+            panic!("{said:?}");
+        };
+        let (_, waited) = said.split_once("waiting, ").unwrap();
+        let (waited, _) = waited.split_once(" s so far").unwrap();
+        assert!(waited.parse::<f64>().unwrap() >= 1.0, "{said}");
+    }
+    drop((guard, stranger));
+}
+
+#[test]
 fn a_server_that_ends_just_after_its_guard_is_not_taken_for_a_stranger() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use port_for::{Error, ErrorKind, PortFor, PortSet};
 
@@ -416,6 +417,23 @@ fn a_known_id_needs_neither_the_lock_of_the_store_nor_a_write() {
     assert_eq!(error.kind(), ErrorKind::Store);
     for part in ["ports.json.lock", "was held for", "PORT_FOR_TIMEOUT"] {
         assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn that_a_number_is_asked_for_is_noted_to_the_minute() {
+    let store = TempStore::new();
+    let port = store.forward_port(&store.api, 0).unwrap();
+    let lease = store
+        .folder()
+        .join(format!("ports.json.leases/{port}.lock"));
+    for (seconds, is_noted) in [(30, false), (90, true)] {
+        let then = SystemTime::now() - Duration::from_secs(seconds);
+        let file = fs::File::options().write(true).open(&lease).unwrap();
+        file.set_modified(then).unwrap();
+        store.forward_port(&store.api, 0).unwrap();
+        let last = fs::metadata(&lease).unwrap().modified().unwrap();
+        assert_eq!(last != then, is_noted, "{seconds} s ago");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::process::Command;
 
-use port_for::PortFor;
+use port_for::{ErrorKind, PortFor};
 
 use crate::children::greeting;
 use crate::programs::PATIENCE;
@@ -27,7 +27,11 @@ fn program() {
         "inherited" => (port_for::inherited(id).unwrap(), None),
         "guard" => {
             let ports = PortFor::open(store).unwrap();
-            let mut guard = ports.guard(id).unwrap();
+            // A port that is demanded is not any port.
+            let port = ports.forward_port(id, 0).unwrap();
+            let error = ports.request(id).exact_port(port ^ 1).guard().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+            let mut guard = ports.request(id).exact_port(port).guard().unwrap();
             let listener = guard.take_listener().unwrap();
             assert_eq!(listener.local_addr().unwrap(), guard.addr());
             // The store was not needed for it.
