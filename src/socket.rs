@@ -283,55 +283,100 @@ fn is_family_missing(error: &io::Error) -> bool {
     error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-#[cfg(all(test, windows))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Tries to share the address of a bound socket, and to have it shared.
-    #[track_caller]
-    fn refuses_company(socket: &Socket, kind: Type) {
-        let rival = Socket::new(Domain::IPV4, kind, None).unwrap();
-        rival.set_reuse_address(true).unwrap();
-        let error = rival.bind(&socket.local_addr().unwrap()).unwrap_err();
-        assert!(is_taken(&error), "{error}");
-        socket.set_reuse_address(true).unwrap_err();
-    }
-
     #[test]
-    fn it_is_the_option_that_keeps_others_from_a_port() {
-        for is_set in [true, false] {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            if is_set {
-                exclusive::set(&socket).unwrap();
-            }
-            let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-            socket.bind(&everywhere.into()).unwrap();
-            let mut addr = socket.local_addr().unwrap().as_socket().unwrap();
-            addr.set_ip(Ipv4Addr::LOCALHOST.into());
-            let rival = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            rival.set_reuse_address(true).unwrap();
-            assert_eq!(rival.bind(&addr.into()).is_err(), is_set);
+    fn why_a_bind_failed_is_told_apart() {
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, OutOfMemory, PermissionDenied};
+
+        #[cfg(unix)]
+        let no_family = rustix::io::Errno::AFNOSUPPORT.into();
+        #[cfg(windows)]
+        let no_family = io::Error::from_raw_os_error(10047); // WSAEAFNOSUPPORT
+        for (error, taken, absent) in [
+            (AddrInUse.into(), true, false),
+            (PermissionDenied.into(), cfg!(windows), false),
+            (AddrNotAvailable.into(), false, true),
+            (no_family, false, true),
+            (OutOfMemory.into(), false, false),
+        ] {
+            assert_eq!(is_taken(&error), taken, "{error}");
+            assert_eq!(is_absent(&error), absent, "{error}");
         }
     }
 
-    fn free_port() -> u16 {
+    #[cfg(unix)]
+    #[test]
+    fn a_bound_socket_for_tcp_without_another_end_is_a_listener_and_no_other_is() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    }
-
-    #[test]
-    fn a_port_that_is_held_is_shared_with_nobody() {
-        for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
-            let listener = Listener::bind((ip, free_port()).into()).unwrap();
-            refuses_company(&listener.socket, Type::STREAM);
-            let socket = bind_udp((ip, 0).into()).unwrap();
-            refuses_company(&socket.into(), Type::DGRAM);
+        let addr = listener.local_addr().unwrap();
+        let connection = std::net::TcpStream::connect(addr).unwrap();
+        let unbound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        for other in [
+            connection.into(),
+            unbound.into(),
+            UdpSocket::bind("127.0.0.1:0").unwrap().into(),
+            std::os::unix::net::UnixStream::pair().unwrap().0.into(),
+            std::io::pipe().unwrap().0.into(),
+        ] {
+            as_listener(other).unwrap_err();
         }
+        let found = as_listener(listener.into()).unwrap();
+        assert_eq!(found.local_addr().unwrap(), addr);
     }
 
-    #[test]
-    fn a_port_that_the_system_has_excluded_is_taken() {
-        let error = io::Error::from_raw_os_error(10013); // WSAEACCES
-        assert!(is_taken(&error), "{:?}", error.kind());
+    #[cfg(windows)]
+    mod on_windows {
+        use super::*;
+
+        /// Tries to share the address of a bound socket, and to have it shared.
+        #[track_caller]
+        fn refuses_company(socket: &Socket, kind: Type) {
+            let rival = Socket::new(Domain::IPV4, kind, None).unwrap();
+            rival.set_reuse_address(true).unwrap();
+            let error = rival.bind(&socket.local_addr().unwrap()).unwrap_err();
+            assert!(is_taken(&error), "{error}");
+            socket.set_reuse_address(true).unwrap_err();
+        }
+
+        #[test]
+        fn it_is_the_option_that_keeps_others_from_a_port() {
+            for is_set in [true, false] {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                if is_set {
+                    exclusive::set(&socket).unwrap();
+                }
+                let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                socket.bind(&everywhere.into()).unwrap();
+                let mut addr = socket.local_addr().unwrap().as_socket().unwrap();
+                addr.set_ip(Ipv4Addr::LOCALHOST.into());
+                let rival = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                rival.set_reuse_address(true).unwrap();
+                assert_eq!(rival.bind(&addr.into()).is_err(), is_set);
+            }
+        }
+
+        fn free_port() -> u16 {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        }
+
+        #[test]
+        fn a_port_that_is_held_is_shared_with_nobody() {
+            for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+                let listener = Listener::bind((ip, free_port()).into()).unwrap();
+                refuses_company(&listener.socket, Type::STREAM);
+                let socket = bind_udp((ip, 0).into()).unwrap();
+                refuses_company(&socket.into(), Type::DGRAM);
+            }
+        }
+
+        #[test]
+        fn a_port_that_the_system_has_excluded_is_taken() {
+            let error = io::Error::from_raw_os_error(10013); // WSAEACCES
+            assert!(is_taken(&error), "{:?}", error.kind());
+        }
     }
 }

@@ -23,6 +23,17 @@ fn a_file_that_people_wrote_is_read() {
     let store = TempStore::with(r#"{"ports": {"web": 21800, "api": 23817}, "version": 1}"#);
     assert_eq!(store.forward_port("api", 0).unwrap(), 23817);
     assert_eq!(store.forward_port("web", 0).unwrap(), 21800);
+
+    let text = r#"{"version": 1, "ports": {"w\u0065b": 21800, "plain": 21801, "\u0061pi": 21802, "d\u0062": 21803}}"#;
+    let store = TempStore::with(text);
+    for (id, port) in [
+        ("web", 21800),
+        ("plain", 21801),
+        ("api", 21802),
+        ("db", 21803),
+    ] {
+        assert_eq!(store.forward_port(id, 0).unwrap(), port);
+    }
 }
 
 #[test]
@@ -99,6 +110,26 @@ fn what_is_not_a_store_is_refused_and_left_as_it_is() {
         (
             b"{\"version\": 1, \"ports\": {\"-a\": 2000}}",
             "starts with `-`",
+        ),
+        (
+            b"{\"version\": 1, \"ports\": {\"a\x7f\": 2000}}",
+            "control character",
+        ),
+        (
+            b"{\"version\": 1, \"ports\": {\"a\xc2\x85\": 2000}}",
+            "control character",
+        ),
+        (
+            b"{\"version\": 1, \"ports\": {\"a\\u0007\": 2000}}",
+            "control character",
+        ),
+        (
+            b"{\"version\": 1, \"ports\": [2000]}",
+            "a map of ids to ports",
+        ),
+        (
+            b"{\"version\": 1, \"ports\": {\"a\": 2000,\n \"b\xff\": 2001}}",
+            "no UTF-8 at line 2 column 4",
         ),
         (
             b"{\"version\": 1, \"ports\": {\"a\xff\": 2000}}",

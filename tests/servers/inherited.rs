@@ -1,7 +1,7 @@
 //! Programs that were started with sockets, by us or by others.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use port_for::{ErrorKind, PortFor};
 
 use crate::children::greeting;
 use crate::programs::PATIENCE;
-use crate::support::{TempStore, command, told};
+use crate::support::{TempStore, command, report, told};
 
 /// A child that finds its socket by `how`, greets one client after another, and tells what it has seen.
 #[test]
@@ -43,6 +43,11 @@ fn program() {
                     .all(|known| known.id() != id || known.holder().is_some())
             );
             (listener, Some(guard))
+        }
+        "vacated" => {
+            let mut guard = PortFor::open(store).unwrap().guard(id).unwrap();
+            guard.vacate().unwrap();
+            return report("vacated");
         }
         other => unreachable!("{other}"),
     };
@@ -83,15 +88,9 @@ fn an_activated_program_adopts_the_socket_as_its_guard() {
     check("api", "guard");
 }
 
-#[test]
-fn sockets_from_elsewhere_are_found_by_their_names() {
-    let store = TempStore::new();
-    let guard = store.guard(&store.api).unwrap();
-    let addr = guard.addr();
-    drop(guard);
-    let listener = TcpListener::bind(addr).unwrap();
-    // As systemd does it, with a shell for the number 3.
-    let inner = command("inherited::program", store.path(), "web|inherited");
+/// As systemd starts [`program`], with a shell for the number 3.
+fn socket_activated(store: &TempStore, listener: TcpListener, what: &str) -> Command {
+    let inner = command("inherited::program", store.path(), what);
     let mut shell = Command::new("/bin/sh");
     shell
         .args([
@@ -107,11 +106,35 @@ fn sockets_from_elsewhere_are_found_by_their_names() {
                 .filter_map(|(name, value)| Some((name, value?))),
         )
         .stdin(std::os::fd::OwnedFd::from(listener));
-    let mut child = shell.spawn().unwrap();
-    drop(shell);
+    shell
+}
+
+#[test]
+fn sockets_from_elsewhere_are_found_by_their_names() {
+    let store = TempStore::new();
+    let addr = store.guard(&store.api).unwrap().addr();
+    let listener = TcpListener::bind(addr).unwrap();
+    let mut child = socket_activated(&store, listener, "web|inherited")
+        .spawn()
+        .unwrap();
     assert_eq!(greeting(addr), "inherited");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_socket_that_others_have_too_is_theirs_to_stop() {
+    let store = TempStore::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let shared = listener.try_clone().unwrap();
+    let output = socket_activated(&store, shared, "web|vacated")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("@vacated"));
+    TcpStream::connect(addr).unwrap();
+    listener.accept().unwrap();
 }
 
 /// The harness itself is looked at: nothing is said to it.
