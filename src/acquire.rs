@@ -656,4 +656,18 @@ mod tests {
             assert!(error.contains(advice), "{port}: {error}");
         }
     }
+
+    #[test]
+    fn what_was_read_last_answers_for_ids_that_it_knows_and_for_no_demand() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PortFor::open(folder.path().join("ports.json")).unwrap();
+        let last = |requests: &[&Request<'_>]| last_read(&store, requests).unwrap();
+        let [api, new] = ["api", "new"].map(|id| store.request(id));
+        assert_eq!(last(&[&api]), None);
+        let port = store.forward_port("api", 0).unwrap();
+        store.assignments().unwrap();
+        assert_eq!(last(&[&api]), Some(vec![port]));
+        assert_eq!(last(&[&api, &new]), None);
+        assert_eq!(last(&[&store.request("api").exact_port(port)]), None);
+    }
 }

@@ -300,4 +300,24 @@ mod tests {
         leases.last_used(21800).unwrap_err();
         leases.ports().unwrap_err();
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_files_of_the_leases_used_last_stay_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = files::access(folder.path()).unwrap().unwrap();
+        let leases = Leases::new(folder.path().join("leases"));
+        let first = 21800;
+        for port in first..=first + 16 {
+            drop(leases.try_take(port, access).unwrap().unwrap());
+        }
+        let is_open = |port| leases.open.files().iter().any(|&(other, _)| other == port);
+        assert!(!is_open(first));
+        assert!((first + 1..=first + 16).all(is_open));
+        // And serve the next use.
+        let lease = leases.try_take(first + 1, access).unwrap().unwrap();
+        assert!(!is_open(first + 1));
+        drop(lease);
+        assert!(is_open(first + 1));
+    }
 }

@@ -4,9 +4,11 @@
 
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use port_for::PortFor;
+use port_for::{OnBusy, PortFor};
 use rstest::rstest;
 
 use crate::children::{end_as_told, ids};
@@ -126,6 +128,7 @@ fn forking() {
     assert_eq!(status, 0);
     excludes_its_fork(&store);
     gives_up_what_its_fork_has_copies_of(&store);
+    lets_go_of_the_store(&store);
     // Held, served and leased as before.
     TcpStream::connect(held.addr()).unwrap();
     assert_eq!(crate::children::greeting(served.addr()), "hello");
@@ -144,7 +147,7 @@ fn excludes_its_fork(store: &PortFor) {
     let error = store.request(&id).timeout(Duration::ZERO).guard();
     let error = error.unwrap_err();
     assert_eq!(error.kind(), port_for::ErrorKind::Busy, "{error}");
-    fork.end();
+    drop(fork);
     drop(store.guard(&id).unwrap());
 }
 
@@ -155,7 +158,38 @@ fn gives_up_what_its_fork_has_copies_of(store: &PortFor) {
     let fork = Stopped::fork(|| ());
     drop(guard);
     drop(store.request(&id).timeout(Duration::ZERO).guard().unwrap());
-    fork.end();
+    drop(fork);
+}
+
+/// Nor do the copies that forks have of the store's lock, whatever its parent was writing when it forked.
+fn lets_go_of_the_store(store: &PortFor) {
+    let is_over = AtomicBool::new(false);
+    let forks: Vec<_> = thread::scope(|scope| {
+        scope.spawn(|| {
+            for nth in 0.. {
+                let [id] = ids(store, [&format!("new {nth}")]);
+                // In the way is a fork at worst, and then for as long as it lives.
+                if store
+                    .request(&id)
+                    .on_busy(OnBusy::Fail)
+                    .timeout(Duration::ZERO)
+                    .guard()
+                    .is_err()
+                {
+                    break;
+                }
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let forks = (0..10).map(|_| Stopped::fork(|| ())).collect();
+        is_over.store(true, Ordering::Relaxed);
+        forks
+    });
+    let [id] = ids(store, ["newest"]);
+    drop(store.request(&id).timeout(Duration::ZERO).guard().unwrap());
+    drop(forks);
 }
 
 /// A fork that stands still.
@@ -163,7 +197,8 @@ struct Stopped(libc::pid_t);
 
 impl Stopped {
     fn fork(first: impl FnOnce()) -> Self {
-        // SAFETY: the child does that and stops, until it is killed. No other thread of this process is busy.
+        // SAFETY: the child does that and stops, until it is killed. Either there is nothing to do, or no other thread of
+        // this process is busy.
         let child = unsafe { libc::fork() };
         if child == 0 {
             first();
@@ -178,8 +213,10 @@ impl Stopped {
         assert!(libc::WIFSTOPPED(status));
         Self(child)
     }
+}
 
-    fn end(self) {
+impl Drop for Stopped {
+    fn drop(&mut self) {
         let mut status = 0;
         // SAFETY: the process was forked above, and is waited for below.
         unsafe { libc::kill(self.0, libc::SIGKILL) };
