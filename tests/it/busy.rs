@@ -159,7 +159,7 @@ fn what_is_in_the_way_is_said_after_a_second_and_once() {
     // Of both kinds of waiting there is one child, and both wait at the same time.
     let waits = |id: &str| {
         let mut waits = command(HOLDS, store.path(), id);
-        waits.env("PORT_FOR_TIMEOUT", "2.5").stderr(Stdio::piped());
+        waits.env("PORT_FOR_TIMEOUT", "4").stderr(Stdio::piped());
         ChildTest::run(&mut waits)
     };
     let guard = store.guard(&store.api).unwrap();
