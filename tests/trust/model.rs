@@ -26,7 +26,7 @@ const KINDS: [&str; 9] = [
 ];
 
 pub fn sequences(form: Form) -> Report {
-    let each = form.pick(10_000, 400_000) / LANES;
+    let each = form.pick(10_000, 100_000) / LANES;
     // Always the same ones, unless another number is given.
     let seed = std::env::var("TRUST_SEED").map_or(0, |text| text.parse().unwrap());
     let lanes: Vec<_> = (0..LANES)
