@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::Lazy;
@@ -11,7 +11,7 @@ use crate::error::{Cause, Error, ErrorKind, Seconds};
 use crate::files;
 use crate::forget;
 use crate::guard::PortGuard;
-use crate::hold::{Hold, Refused};
+use crate::hold::{self, Hold, Refused};
 use crate::holder::Holder;
 use crate::lease::Lease;
 use crate::occupant::{Occupants, Protocol};
@@ -58,7 +58,8 @@ pub(crate) async fn guards_for(
             ports
         } else {
             let timeout = requests.iter().map(|request| request.timeout).max();
-            let left = timeout.unwrap_or_default().saturating_sub(wait.elapsed());
+            let timeout = timeout.unwrap_or_default().max(Wait::GLANCE);
+            let left = timeout.saturating_sub(wait.elapsed());
             let mut for_store = Wait::of(waiter, left);
             unlocked(&mut for_store, |limit| assign(port_for, &asked, limit)).await?
         };
@@ -81,7 +82,7 @@ pub(crate) async fn guards_for(
         let Some(mut guards) = hold_all(port_for, &asked, &ports, leases, &mut wait).await? else {
             continue;
         };
-        if adopt_all(&inherited, &mut guards)? {
+        if adopt_all(&inherited, &mut guards, &mut wait).await? {
             break guards;
         }
     };
@@ -150,13 +151,16 @@ pub(crate) fn assign(
     requests: &[&Request<'_>],
     limit: Duration,
 ) -> Result<Vec<u16>, Error> {
-    with_room(port_for, requests, || try_assign(port_for, requests, limit))
+    with_room(port_for, requests, limit, || {
+        try_assign(port_for, requests, limit)
+    })
 }
 
 /// Tries again if there is no port left, and forgetting what nobody uses any more leaves one.
 fn with_room<T>(
     port_for: &PortFor,
     requests: &[&Request<'_>],
+    limit: Duration,
     attempt: impl Fn() -> Result<T, Error>,
 ) -> Result<T, Error> {
     match attempt() {
@@ -164,7 +168,7 @@ fn with_room<T>(
             let pools = requests.iter().map(|request| pool(port_for, request));
             let wanted = pools.fold(PortSet::new(), |all, pool| all.union(pool));
             let asked = keys(port_for, requests)?;
-            let forgotten = forget::make_room(port_for, STALE, &wanted, &asked)?;
+            let forgotten = forget::make_room(port_for, limit, STALE, &wanted, &asked)?;
             if forgotten.is_empty() {
                 return Err(error);
             }
@@ -423,7 +427,7 @@ async fn hold_all(
             return Ok(None);
         };
         lease.settle()?;
-        guards.push(PortGuard::new(request.id.to_owned(), hold, Some(lease)));
+        guards.push(PortGuard::new(request.id.to_owned(), hold, lease));
     }
     Ok(Some(guards))
 }
@@ -438,51 +442,76 @@ async fn hold(
 ) -> Result<Option<Hold>, Error> {
     let id = request.id;
     let addrs = request.host.addrs(id, port)?;
-    // A lease may have been waited for before. Who had it may still be closing its server's socket: no stranger yet.
-    let (began, mut told) = (Instant::now(), false);
+    let mut obstacle = Obstacle::new();
     loop {
         let bound = if lease.is_new() {
             Hold::bind_alone(&addrs, request.udp)
         } else {
             Hold::bind(&addrs, request.udp)
         };
-        let Refused {
-            protocol, source, ..
-        } = match bound {
+        let taken = match bound {
             Ok(hold) => return Ok(Some(hold)),
             Err(refused) if refused.is_taken() => refused,
             Err(other) => return Err(refused(id, other.addr, other.source)),
         };
         if request.on_busy == OnBusy::Move && !matches!(request.wish, Wish::Exact(_)) {
             unlocked(wait, |limit| {
-                with_room(port_for, &[request], || {
-                    move_away(port_for, request, port, protocol, limit)
+                with_room(port_for, &[request], limit, || {
+                    move_away(port_for, request, port, taken.protocol, limit)
                 })
             })
             .await?;
             return Ok(None);
         }
-        if !told && began.elapsed() >= PATIENCE {
+        obstacle.outlast(id, taken, wait).await?;
+    }
+}
+
+/// Somebody who has a port without a lease.
+struct Obstacle {
+    /// When it was met: a lease may have been waited for before. Who had it may still be closing its server's socket,
+    /// and is no stranger yet.
+    met: Instant,
+    told: bool,
+}
+
+impl Obstacle {
+    fn new() -> Self {
+        Self {
+            met: Instant::now(),
+            told: false,
+        }
+    }
+
+    /// Waits for a moment, and says after a while for whom.
+    ///
+    /// # Errors
+    ///
+    /// [`Occupied`](ErrorKind::Occupied) when the time is up.
+    async fn outlast(&mut self, id: &str, taken: Refused, wait: &mut Wait) -> Result<(), Error> {
+        let (port, protocol) = (taken.addr.port(), taken.protocol);
+        let listens_there = protocol.listens_there();
+        if !self.told && self.met.elapsed() >= PATIENCE {
             let occupants = Occupants::of(protocol, port);
-            let listens_there = protocol.listens_there();
             say(
                 &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
                 wait,
             );
-            told = true;
+            self.told = true;
         }
-        if !wait.rest().await {
-            return Err(Cause::Occupied {
-                id: id.to_owned(),
-                port,
-                // Before the look at all processes, which can take a while.
-                waited: wait.elapsed(),
-                occupants: Occupants::of(protocol, port),
-                listens_there: protocol.listens_there(),
-                source,
-            }
-            .into());
+        if wait.rest().await {
+            return Ok(());
         }
+        Err(Cause::Occupied {
+            id: id.to_owned(),
+            port,
+            // Before the look at all processes, which can take a while.
+            waited: wait.elapsed(),
+            occupants: Occupants::of(protocol, port),
+            listens_there,
+            source: taken.source,
+        }
+        .into())
     }
 }
 
@@ -494,18 +523,49 @@ fn is_inherited(request: &Request<'_>) -> bool {
     })
 }
 
-/// Guards for the sockets that this process was started with; false when another thread was faster.
-fn adopt_all(requests: &[&Request<'_>], guards: &mut Vec<PortGuard>) -> Result<bool, Error> {
-    for request in requests {
-        let id = request.id;
-        let Some(listener) = startup::inherited(id) else {
-            return Ok(false);
-        };
-        let hold = Hold::inherited(listener, request.udp)
-            .map_err(|other| refused(id, other.addr, other.source))?;
-        guards.push(PortGuard::new(id.to_owned(), hold, None));
+/// Guards for the sockets that this process was started with, all or none; false when another thread was faster.
+async fn adopt_all(
+    requests: &[&Request<'_>],
+    guards: &mut Vec<PortGuard>,
+    wait: &mut Wait,
+) -> Result<bool, Error> {
+    if requests.is_empty() {
+        return Ok(true);
+    }
+    let ids: Vec<_> = requests.iter().map(|request| request.id).collect();
+    // Unless all goes well, they go back to where they came from.
+    let Some(sockets) = startup::take_all(&ids) else {
+        return Ok(false);
+    };
+    let mut places = Vec::with_capacity(ids.len());
+    for (request, listener) in requests.iter().zip(sockets.listeners()) {
+        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let addr =
+            (listener.local_addr()).map_err(|source| refused(request.id, unknown, source))?;
+        let mut udp = None;
+        if request.udp {
+            udp = Some(udp_beside(request.id, addr, wait).await?);
+        }
+        places.push((addr, udp));
+    }
+    for ((id, listener), (addr, udp)) in ids.into_iter().zip(sockets.keep()).zip(places) {
+        let hold = Hold::inherited(addr, listener, udp);
+        guards.push(PortGuard::inherited(id.to_owned(), hold));
     }
     Ok(true)
+}
+
+/// The UDP port beside a socket that this process was started with, waited for if somebody has it: whoever started this
+/// process may have asked for it as well.
+async fn udp_beside(id: &str, addr: SocketAddr, wait: &mut Wait) -> Result<UdpSocket, Error> {
+    let mut obstacle = Obstacle::new();
+    loop {
+        match hold::bind_udp(addr) {
+            Ok(socket) => return Ok(socket),
+            Err(taken) if taken.is_taken() => obstacle.outlast(id, taken, wait).await?,
+            Err(other) => return Err(refused(id, addr, other.source)),
+        }
+    }
 }
 
 /// Assigns another port to an id whose lease we have and whose port a stranger has.
@@ -553,7 +613,7 @@ pub(crate) fn available_port(port_for: &PortFor, first: u16) -> Result<PortGuard
         match Hold::bind(&[at_localhost(port)], false) {
             Ok(hold) => {
                 lease.settle()?;
-                return Ok(PortGuard::new(NAME.to_owned(), hold, Some(lease)));
+                return Ok(PortGuard::new(NAME.to_owned(), hold, lease));
             }
             Err(refused) if refused.is_taken() => {}
             Err(other) => return Err(refused(NAME, other.addr, other.source)),

@@ -202,6 +202,10 @@ fn state_folder() -> Option<PathBuf> {
     // Windows has no state folder of its own; caches are what stays on the machine there, as state should.
     let state = strategy.state_dir().unwrap_or_else(|| strategy.cache_dir());
     let folder = state.join("port-for");
+    // Made or not: many a home is on NFS, and a store there would be refused.
+    if files::is_on_network(&folder) {
+        return None;
+    }
     // What is there is used, and if it cannot be, that is an error rather than a reason to go elsewhere.
     if folder.symlink_metadata().is_ok() {
         return Some(folder);

@@ -74,6 +74,12 @@ pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
     }
 }
 
+/// Whether the path is on a network file system, or would be if it were made.
+pub(crate) fn is_on_network(path: &Path) -> bool {
+    let there = path.ancestors().find(|above| above.exists());
+    there.is_some_and(|there| platform::network_of(there).is_ok_and(|kind| kind.is_some()))
+}
+
 /// Makes the folder (and those above it) if need be.
 ///
 /// # Errors
@@ -115,6 +121,9 @@ pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metada
     if let Some(opened) = checked(ACTION, path, access, &options)? {
         return Ok(opened);
     }
+    // Somebody may have removed the folder since it was looked at, and put one of theirs in its place.
+    let folder = path.parent().unwrap_or(path);
+    self::access(folder)?;
     options.create(true);
     let create = || {
         platform::make_shared(path, access)
@@ -124,7 +133,7 @@ pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metada
     let mut made = create()?;
     if made.is_none() {
         // Nor is its folder there.
-        make_folder(path.parent().unwrap_or(path))?;
+        make_folder(folder)?;
         made = create()?;
     }
     let Some((file, found)) = made else {

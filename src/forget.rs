@@ -44,18 +44,20 @@ pub(crate) fn release(port_for: &PortFor, id: &str) -> Result<Option<u16>, Error
 
 /// Forgets what was not used for that long, in this namespace.
 pub(crate) fn prune(port_for: &PortFor, unused_for: Duration) -> Result<Vec<Assignment>, Error> {
-    forget_unused(port_for, unused_for, |key, _| port_for.id_of(key))
+    let limit = port_for.config().timeout;
+    forget_unused(port_for, limit, unused_for, |key, _| port_for.id_of(key))
 }
 
 /// Forgets what was not used for that long and has one of the ports, in all namespaces: a checkout that is gone
 /// forgets nothing by itself. Those that are asked for are about to be used.
 pub(crate) fn make_room(
     port_for: &PortFor,
+    limit: Duration,
     unused_for: Duration,
     ports: &PortSet,
     asked: &[Cow<'_, str>],
 ) -> Result<Vec<Assignment>, Error> {
-    forget_unused(port_for, unused_for, |key, port| {
+    forget_unused(port_for, limit, unused_for, |key, port| {
         (ports.contains(port) && !asked.iter().any(|asked| asked == key)).then_some(key)
     })
 }
@@ -63,9 +65,10 @@ pub(crate) fn make_room(
 /// As many leases are held at once: each is an open file, of which a process may have 256 on some systems.
 const BATCH: usize = 64;
 
-/// `name` tells by which name to speak of an assignment; none: leave it.
+/// Waits up to `limit` for the store; `name` tells by which name to speak of an assignment; none: leave it.
 fn forget_unused(
     port_for: &PortFor,
+    limit: Duration,
     unused_for: Duration,
     name: impl for<'key> Fn(&'key str, u16) -> Option<&'key str>,
 ) -> Result<Vec<Assignment>, Error> {
@@ -73,7 +76,7 @@ fn forget_unused(
     if store.access()?.is_none() {
         return Ok(Vec::new());
     }
-    let mut change = store.begin(port_for.config().timeout)?;
+    let mut change = store.begin(limit)?;
     let access = change.access();
     let all: Vec<_> = change.snapshot().iter().map(own).collect();
     let mut forgotten = Vec::new();

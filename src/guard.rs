@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::process::Command;
+use std::process::{self, Command};
 use std::time::Duration;
 
 use crate::error::{Cause, Error};
@@ -53,20 +53,39 @@ pub struct PortGuard {
     id: String,
     addr: SocketAddr,
     hold: SharedHold,
-    /// None with a socket that this process was started with: the port is leased to whoever started it.
-    lease: Option<Lease>,
+    title: Title,
+}
+
+/// By what right the port is the guard's.
+#[derive(Debug)]
+enum Title {
+    Leased(Lease),
+    /// This process was started with the socket: the lease is with whoever started it.
+    Inherited {
+        process: u32,
+    },
 }
 
 impl PortGuard {
     /// How long whoever lets go of the port may take over it.
     const LETTING_GO: Duration = Duration::from_secs(1);
 
-    pub(crate) fn new(id: String, hold: Hold, lease: Option<Lease>) -> Self {
+    pub(crate) fn new(id: String, hold: Hold, lease: Lease) -> Self {
+        Self::with(id, hold, Title::Leased(lease))
+    }
+
+    /// A guard for a socket that this process was started with.
+    pub(crate) fn inherited(id: String, hold: Hold) -> Self {
+        let process = process::id();
+        Self::with(id, hold, Title::Inherited { process })
+    }
+
+    fn with(id: String, hold: Hold, title: Title) -> Self {
         Self {
             id,
             addr: hold.addr(),
             hold: SharedHold::new(hold),
-            lease,
+            title,
         }
     }
 
@@ -363,14 +382,21 @@ impl PortGuard {
 
     /// Lets go of the socket, then of the lease: in the other order, the next holder could find the port taken.
     fn end(&mut self) -> Result<(), Error> {
-        if self.lease.as_ref().is_some_and(|lease| !lease.is_ours()) {
+        let is_ours = match &self.title {
+            Title::Leased(lease) => lease.is_ours(),
+            Title::Inherited { process } => *process == process::id(),
+        };
+        if !is_ours {
             // A forked child: socket and lease are its parent's. Its copies are closed, no more.
             return Ok(());
         }
         let closed = self.hold.lock().let_go();
         let closed =
             closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
-        closed.and(self.lease.as_mut().map_or(Ok(()), Lease::release))
+        closed.and(match &mut self.title {
+            Title::Leased(lease) => lease.release(),
+            Title::Inherited { .. } => Ok(()),
+        })
     }
 
     fn wrong_state(&self, wanted: &'static str, state: State, advice: &'static str) -> Error {

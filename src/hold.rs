@@ -57,6 +57,8 @@ pub(crate) struct Hold {
     state: State,
     /// The first is the one that is handed over.
     places: Vec<Place>,
+    /// How many servers have been started on the port.
+    servers: u64,
 }
 
 #[derive(Debug)]
@@ -73,13 +75,22 @@ enum Udp {
     Gone,
 }
 
+/// The UDP port of the address.
+pub(crate) fn bind_udp(addr: SocketAddr) -> Result<UdpSocket, Refused> {
+    socket::bind_udp(addr).map_err(|source| Refused {
+        addr,
+        protocol: Protocol::Udp,
+        source,
+    })
+}
+
 impl Place {
     fn bind(addr: SocketAddr, udp: bool) -> Result<Self, Refused> {
         Ok(Self {
             addr,
             tcp: Some(Self::listen(addr)?),
             udp: if udp {
-                Udp::Held(Self::bind_udp(addr)?)
+                Udp::Held(bind_udp(addr)?)
             } else {
                 Udp::NotAsked
             },
@@ -90,14 +101,6 @@ impl Place {
         Listener::bind(addr).map_err(|source| Refused {
             addr,
             protocol: Protocol::Tcp,
-            source,
-        })
-    }
-
-    fn bind_udp(addr: SocketAddr) -> Result<UdpSocket, Refused> {
-        socket::bind_udp(addr).map_err(|source| Refused {
-            addr,
-            protocol: Protocol::Udp,
             source,
         })
     }
@@ -130,8 +133,12 @@ impl Place {
             })?,
             None => self.tcp = Some(Self::listen(self.addr)?),
         }
+        self.rearm_udp()
+    }
+
+    fn rearm_udp(&mut self) -> Result<(), Refused> {
         if let Udp::Gone = self.udp {
-            self.udp = Udp::Held(Self::bind_udp(self.addr)?);
+            self.udp = Udp::Held(bind_udp(self.addr)?);
         }
         Ok(())
     }
@@ -179,30 +186,28 @@ impl Hold {
                 Err(refused) => return Err(refused),
             }
         }
-        let state = State::Held;
-        Ok(Self { state, places })
+        Ok(Self::of(places))
     }
 
-    /// Holds the port by a socket that this process was started with.
-    pub(crate) fn inherited(listener: TcpListener, udp: bool) -> Result<Self, Refused> {
-        let addr = listener.local_addr().map_err(|source| Refused {
-            addr: SocketAddr::from(([0, 0, 0, 0], 0)),
-            protocol: Protocol::Tcp,
-            source,
-        })?;
-        let place = Place {
+    /// Holds the port by a socket that this process was started with, at its address, and by one for UDP.
+    pub(crate) fn inherited(
+        addr: SocketAddr,
+        listener: TcpListener,
+        udp: Option<UdpSocket>,
+    ) -> Self {
+        Self::of(vec![Place {
             addr,
             tcp: Some(Listener::inherited(listener)),
-            udp: if udp {
-                Udp::Held(Place::bind_udp(addr)?)
-            } else {
-                Udp::NotAsked
-            },
-        };
-        Ok(Self {
+            udp: udp.map_or(Udp::NotAsked, Udp::Held),
+        }])
+    }
+
+    fn of(places: Vec<Place>) -> Self {
+        Self {
             state: State::Held,
-            places: vec![place],
-        })
+            places,
+            servers: 0,
+        }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -264,7 +269,8 @@ impl Hold {
     /// Listens again, everywhere or nowhere.
     pub(crate) fn rearm(&mut self) -> Result<(), Refused> {
         if self.state == State::Held {
-            return Ok(());
+            // Of which the UDP socket can have been taken all the same: the first place's, and no other's.
+            return self.places[0].rearm_udp();
         }
         let before: Vec<_> = self.places.iter().map(Place::sockets).collect();
         for nth in 0..self.places.len() {
@@ -327,27 +333,36 @@ impl SharedHold {
 
     /// For the server, which must not keep the port from others once the guard is gone.
     pub(crate) fn for_server(&self) -> HoldOfServer {
-        HoldOfServer(Arc::downgrade(&self.0))
+        let mut hold = self.lock();
+        hold.servers += 1;
+        HoldOfServer {
+            hold: Arc::downgrade(&self.0),
+            nth: hold.servers,
+        }
     }
 }
 
 /// What a server knows of its guard's hold.
 #[derive(Debug)]
-pub(crate) struct HoldOfServer(Weak<Mutex<Hold>>);
+pub(crate) struct HoldOfServer {
+    hold: Weak<Mutex<Hold>>,
+    nth: u64,
+}
 
 impl HoldOfServer {
-    /// Holds the port again; false when that did not go, or the guard is gone.
+    /// Holds the port again; false when that did not go, another server was started on it meanwhile, or the guard is
+    /// gone.
     pub(crate) fn rearm(&self) -> bool {
-        self.0.upgrade().is_some_and(|hold| {
+        self.hold.upgrade().is_some_and(|hold| {
             let mut hold = hold.lock().unwrap_or_else(PoisonError::into_inner);
-            hold.rearm().is_ok()
+            hold.servers == self.nth && hold.rearm().is_ok()
         })
     }
 
     /// Whether a server that binds by itself must share the port with a socket of ours.
     pub(crate) fn is_bound(&self) -> bool {
         cfg!(target_os = "linux")
-            && self.0.upgrade().is_some_and(|hold| {
+            && self.hold.upgrade().is_some_and(|hold| {
                 let hold = hold.lock().unwrap_or_else(PoisonError::into_inner);
                 hold.state == State::Vacated
             })

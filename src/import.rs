@@ -59,7 +59,8 @@ pub(crate) fn import(port_for: &PortFor, path: &Path) -> Result<Imported, Error>
         }
         change.commit()?;
         for (_, port) in &ports {
-            store.leases().note_use(*port, change.access())?;
+            // They are imported; that this was a use may stay unknown.
+            let _ = store.leases().note_use(*port, change.access());
         }
         return Ok(imported);
     }

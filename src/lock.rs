@@ -94,6 +94,8 @@ impl LockFile {
 }
 
 impl Lock {
+    const TURNS: usize = 1000;
+
     /// Takes the lock if nobody else has it, making its file if need be. The holder's record is still to be
     /// [written](Self::note).
     ///
@@ -101,14 +103,17 @@ impl Lock {
     ///
     /// When the file cannot be opened or locked, or is not to be trusted.
     pub(crate) fn try_take(path: &Path, access: Access) -> Result<Option<Self>, Error> {
-        loop {
+        // Each turn means that somebody else released an id. Nobody does that so often.
+        for _ in 0..Self::TURNS {
             match LockFile::open(path, access)?.try_lock()? {
                 Tried::Taken(lock) => return Ok(Some(lock)),
                 Tried::Held => return Ok(None),
-                // Each turn of this loop means that somebody else released an id.
                 Tried::Gone => {}
             }
         }
+        let strange = "the file that is opened there is never the one that is found there: keep the store on another file \
+                       system";
+        Err(files::failed("lock", path, io::Error::other(strange)))
     }
 
     fn file(&self) -> &LockFile {

@@ -29,6 +29,13 @@ impl Listener {
     /// What the system says; [`is_taken`] tells whether somebody else has the port, [`is_absent`] whether the machine
     /// has no such address.
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let listener = Self::reserve(addr)?;
+        listener.socket.listen(BACKLOG)?;
+        Ok(listener)
+    }
+
+    /// Binds `addr`, and does not listen.
+    fn reserve(addr: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         // Without it, connections of the last run that are still closing would keep the port for a minute. On Windows
         // they do not, and the option means to share a port with whoever has it.
@@ -41,7 +48,6 @@ impl Listener {
         }
         // By number, always: a port that the system chose is lost by a shutdown.
         socket.bind(&addr.into())?;
-        socket.listen(BACKLOG)?;
         Ok(Self {
             socket,
             shared: false,
@@ -60,12 +66,17 @@ impl Listener {
     /// down stays bound. Connections are refused then, a bind without `SO_REUSEADDR` fails, no ephemeral port is taken
     /// from there, and a server that sets `SO_REUSEADDR`, as servers do, binds and listens. Elsewhere it is closed.
     pub(crate) fn quiesce(self) -> io::Result<Option<Self>> {
-        if cfg!(target_os = "linux") && !self.shared {
-            shutdown(&self.socket)?;
-            Ok(Some(self))
-        } else {
-            self.close().map(|()| None)
+        if !cfg!(target_os = "linux") {
+            return self.close().map(|()| None);
         }
+        if self.shared {
+            // Others may listen to it: it is closed, and the port bound anew. If that is refused, they do.
+            let addr = self.socket.local_addr()?.as_socket();
+            self.close()?;
+            return Ok(addr.and_then(|addr| Self::reserve(addr).ok()));
+        }
+        shutdown(&self.socket)?;
+        Ok(Some(self))
     }
 
     /// Listens again after [`quiesce`](Self::quiesce).

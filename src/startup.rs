@@ -3,6 +3,9 @@
 // A function that runs before `main` is declared by unsafe means, and so is one that runs after it.
 #![cfg_attr(unix, allow(unsafe_code))]
 
+use std::mem;
+use std::net::TcpListener;
+
 use crate::server::Family;
 
 /// The listening socket named `name` that this process was started with, by systemd, `systemfd`, or
@@ -18,8 +21,8 @@ use crate::server::Family;
 /// assert!(port_for::inherited("api").is_none()); // nobody has started this example with a socket
 /// ```
 #[must_use]
-pub fn inherited(name: &str) -> Option<std::net::TcpListener> {
-    system::take(&fd_name(name))
+pub fn inherited(name: &str) -> Option<TcpListener> {
+    take_all(&[name])?.keep().pop()
 }
 
 /// The port of the socket named `name` that this process was started with, if that was not taken yet.
@@ -29,6 +32,43 @@ pub(crate) fn inherited_port(name: &str) -> Option<u16> {
         return None;
     }
     system::port(&fd_name(name))
+}
+
+/// The sockets with these names, taken to be adopted; none unless all of them are there.
+pub(crate) fn take_all(names: &[&str]) -> Option<Adopted> {
+    let names: Vec<_> = names.iter().map(|name| fd_name(name)).collect();
+    system::take_all(&names).map(Adopted)
+}
+
+/// The sockets that nobody has taken, with their names in `LISTEN_FDNAMES`.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn take_rest() -> Vec<(String, std::os::fd::OwnedFd)> {
+    let rest = system::take_rest().into_iter();
+    rest.map(|(name, listener)| (name, listener.into()))
+        .collect()
+}
+
+/// Sockets that this process was started with, with their names. A drop gives them back.
+#[derive(Debug)]
+pub(crate) struct Adopted(Vec<(String, TcpListener)>);
+
+impl Adopted {
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = &TcpListener> {
+        self.0.iter().map(|(_, listener)| listener)
+    }
+
+    pub(crate) fn keep(mut self) -> Vec<TcpListener> {
+        let sockets = mem::take(&mut self.0).into_iter();
+        sockets.map(|(_, listener)| listener).collect()
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            system::give_back(mem::take(&mut self.0));
+        }
+    }
 }
 
 /// Has the server killed when this process exits, unless it is [forgotten](forget) before.
@@ -121,10 +161,27 @@ mod system {
         }
     }
 
-    pub(super) fn take(name: &str) -> Option<TcpListener> {
+    /// In the order of the names.
+    pub(super) fn take_all(names: &[String]) -> Option<Vec<(String, TcpListener)>> {
         let mut sockets = lock(&SOCKETS);
-        let at = sockets.iter().position(|(its, _)| its == name)?;
-        Some(sockets.remove(at).1)
+        let is_there = |name| sockets.iter().any(|(its, _)| its == name);
+        if !names.iter().all(is_there) {
+            return None;
+        }
+        let mut take = |name| {
+            let at = sockets.iter().position(|(its, _)| its == name)?;
+            Some(sockets.remove(at))
+        };
+        Some(names.iter().filter_map(&mut take).collect())
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn take_rest() -> Vec<(String, TcpListener)> {
+        std::mem::take(&mut *lock(&SOCKETS))
+    }
+
+    pub(super) fn give_back(sockets: Vec<(String, TcpListener)>) {
+        lock(&SOCKETS).extend(sockets);
     }
 
     pub(super) fn is_empty() -> bool {
@@ -178,9 +235,11 @@ mod system {
 
     use crate::server::Family;
 
-    pub(super) fn take(_name: &str) -> Option<TcpListener> {
-        None
+    pub(super) fn take_all(names: &[String]) -> Option<Vec<(String, TcpListener)>> {
+        names.is_empty().then(Vec::new)
     }
+
+    pub(super) fn give_back(_sockets: Vec<(String, TcpListener)>) {}
 
     pub(super) fn is_empty() -> bool {
         true

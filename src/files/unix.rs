@@ -15,6 +15,8 @@ use tempfile::NamedTempFile;
 pub(crate) struct Access {
     /// The group whose members share the store: the folder's, when the group can write to the folder.
     group: Option<u32>,
+    /// Whether others can put files into the folder.
+    is_open: bool,
 }
 
 impl Access {
@@ -34,11 +36,19 @@ impl Access {
         }
         Ok(Self {
             group: shared.then(|| folder.gid()),
+            is_open: shared || mode & Self::FOR_ALL != 0,
         })
     }
 
-    /// Whether a file found in the folder is ours, or of the group that shares it.
+    /// Whether a file found in the folder is ours, or of the group that shares it, and was not somewhere else before.
     pub(super) fn allows(self, file: &Metadata) -> Result<(), String> {
+        if self.is_open && file.nlink() > 1 {
+            // Where links are not protected, others can give any file of ours a name in here.
+            return Err(
+                "it has a second name elsewhere (a hard link), and would be overwritten there"
+                    .to_owned(),
+            );
+        }
         if file.uid() == user() || self.group == Some(file.gid()) {
             Ok(())
         } else {
@@ -128,7 +138,10 @@ pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     private.recursive(true).mode(0o700);
     if let Some(above) = folder.parent() {
         private.create(above)?;
-        if let Ok(Access { group: Some(group) }) = Access::of_folder(&fs::metadata(above)?) {
+        if let Ok(Access {
+            group: Some(group), ..
+        }) = Access::of_folder(&fs::metadata(above)?)
+        {
             return create_shared_folder(above, folder, group);
         }
     }

@@ -57,8 +57,9 @@ mod platform {
 
     use command_fds::{CommandFdExt, FdMapping};
 
-    use super::super::PortGuard;
+    use super::super::{PortGuard, Title};
     use crate::error::Error;
+    use crate::startup;
 
     /// The descriptor of the first inherited socket.
     const FIRST: RawFd = 3;
@@ -70,19 +71,20 @@ mod platform {
         command: &mut Command,
         inherit: bool,
     ) -> Result<(), Error> {
-        let behind = (FIRST..).nth(guards.len()).unwrap_or(ASIDE).max(ASIDE);
+        // What this process was started with and has no use for is the command's, as if nobody were in between.
+        let others = startup::take_rest();
+        let count = others.len() + if inherit { guards.len() } else { 0 };
+        let behind = (FIRST..).nth(count).unwrap_or(ASIDE).max(ASIDE);
         let mut kept = Vec::new();
-        let mut sockets = Vec::new();
-        for (guard, child_fd) in guards.iter().zip(FIRST..) {
-            if let Some(lease) = &guard.lease {
+        let mut passed = Vec::new();
+        for guard in guards {
+            if let Title::Leased(lease) = &guard.title {
                 kept.push(copy(guard, lease.lock().as_fd(), behind)?);
             }
             let hold = guard.hold().lock();
             if let Some(listener) = hold.listener() {
-                sockets.push(FdMapping {
-                    parent_fd: copy(guard, listener, behind)?,
-                    child_fd,
-                });
+                let name = startup::fd_name(guard.id());
+                passed.push((name, copy(guard, listener, behind)?));
             } else {
                 // Shut down they stay bound, and so keep away those who would find the port free before the server
                 // is up. They listen to nothing, however long the server lives with them.
@@ -91,16 +93,30 @@ mod platform {
                 }
             }
         }
+        passed.extend(others);
         command.preserved_fds(kept);
-        if inherit {
-            command
-                .env("LISTEN_FDS", guards.len().to_string())
-                .env("LISTEN_PID", process::id().to_string())
-                .env("LISTEN_FDNAMES", names(guards))
-                .fd_mappings(sockets)
-                .expect("each socket has a descriptor of its own");
-        }
+        pass(passed, command);
         Ok(())
+    }
+
+    /// Descriptors for the command, each with its name.
+    fn pass(sockets: Vec<(String, OwnedFd)>, command: &mut Command) {
+        if sockets.is_empty() {
+            return;
+        }
+        let (names, sockets): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+        let mappings = (FIRST..)
+            .zip(sockets)
+            .map(|(child_fd, parent_fd)| FdMapping {
+                parent_fd,
+                child_fd,
+            });
+        command
+            .env("LISTEN_FDS", names.len().to_string())
+            .env("LISTEN_PID", process::id().to_string())
+            .env("LISTEN_FDNAMES", names.join(":"))
+            .fd_mappings(mappings.collect())
+            .expect("each socket has a descriptor of its own");
     }
 
     fn copy(guard: &PortGuard, fd: impl AsFd, behind: RawFd) -> Result<OwnedFd, Error> {
@@ -114,22 +130,6 @@ mod platform {
                 Some(io::Error::from(error)),
             )
         })
-    }
-
-    /// Ids separated by colons, each with what systemd allows in a name.
-    fn names(guards: &[PortGuard]) -> String {
-        let allowed = |c: char| {
-            if c.is_ascii_graphic() && c != ':' {
-                c
-            } else {
-                '_'
-            }
-        };
-        let names: Vec<String> = guards
-            .iter()
-            .map(|guard| guard.id.chars().map(allowed).collect())
-            .collect();
-        names.join(":")
     }
 }
 

@@ -41,6 +41,15 @@ fn what_is_here_already_the_same_way_is_fine() {
 }
 
 #[test]
+fn that_a_use_cannot_be_noted_undoes_nothing() {
+    let store = Store::new();
+    fs::write(store.folder.path().join("ports.json.leases"), "a file").unwrap();
+    let done = import(&store, PYTHONS).success().stdout("");
+    has(&stderr(&done), &["imported 2"]);
+    has(&store.text().unwrap(), &["\"foo\": 37987"]);
+}
+
+#[test]
 fn what_is_imported_was_used_now() {
     let store = Store::new();
     import(&store, PYTHONS).success();

@@ -229,8 +229,30 @@ mod descriptors {
         let [count, names, told, own] = &announced.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{text}")
         };
-        assert_eq!((*count, *names, told), ("2", "program/fd_x:program/_", own));
+        assert_eq!(
+            (*count, *names, told),
+            ("2", "program/fd%3Ax:program/ü", own)
+        );
         assert!(third.starts_with("socket:") && fourth.starts_with("socket:") && third != fourth);
+    }
+
+    #[test]
+    fn of_a_command_around_this_one_are_handed_on() {
+        let store = Store::new();
+        let command = store.command();
+        let itself = command.get_program().to_str().unwrap();
+        for (inherit, announced) in [
+            (&[][..], "1 program/outer"),
+            (&["--inherit"], "2 program/inner:program/outer"),
+        ] {
+            let outer = ["program/outer", "--inherit", "--", itself, "program/inner"];
+            let args = [&outer[..], inherit, &["--", "sh", "-c", SHOW]].concat();
+            // It fails for want of a second socket where there is one.
+            let text = stdout(&store.run(&args).stderr(""));
+            assert!(text.starts_with(&format!("{announced} ")), "{text}");
+            let sockets = text.lines().filter(|line| line.starts_with("socket:"));
+            assert_eq!(sockets.count(), inherit.len() + 1, "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use port_for::{ErrorKind, Holder, OnBusy, PortFor};
 
@@ -106,6 +106,21 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
     assert!(holder.since() <= std::time::SystemTime::now());
     child.join();
     assert_eq!(store.assignments().unwrap()[0].holder(), None);
+}
+
+#[test]
+fn whoever_writes_the_store_is_let_finish_whatever_the_timeout() {
+    let store = TempStore::new();
+    store.forward_port("old", 0).unwrap();
+    let lock = store.folder().join("ports.json.lock");
+    let lock = std::fs::File::open(lock).unwrap();
+    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let began = Instant::now();
+    let at_once = store.request(&store.api).timeout(Duration::ZERO);
+    let error = at_once.guard().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store, "{error}");
+    // Most writes take less.
+    assert!(began.elapsed() >= Duration::from_millis(10));
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn forking() {
     let Some((store, addr)) = told() else { return };
     let store = PortFor::open(store).unwrap();
     let ids = ids(&store, ["held", "served"]);
-    let [mut held, mut served] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
+    let [held, mut served] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
     let mut hello = served
         .spawn(
             Command::new(std::env::current_exe().unwrap())
@@ -113,19 +113,9 @@ fn forking() {
         .unwrap();
     hello.wait_ready(PATIENCE).unwrap();
     drop(addr);
-    // SAFETY: the child drops three values that lock nothing of their parent's, and ends without running anything else.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        drop(held);
-        drop(served);
-        drop(hello);
-        // SAFETY: it ends this process.
-        unsafe { libc::_exit(0) };
-    }
-    let mut status = 1;
-    // SAFETY: the pointer is to a number that lives here.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0);
+    let mut all = Some((held, served, hello));
+    in_a_fork(|| drop(all.take()));
+    let (mut held, served, hello) = all.expect("it is gone in the fork, and not here");
     excludes_its_fork(&store);
     gives_up_what_its_fork_has_copies_of(&store);
     lets_go_of_the_store(&store);
@@ -136,6 +126,22 @@ fn forking() {
     wait_for_parent();
     held.take_listener().unwrap();
     hello.stop().unwrap();
+}
+
+/// Runs a process that is a copy of this one, has one thread, and ends after that.
+pub fn in_a_fork(act: impl FnOnce()) {
+    // SAFETY: what the child does locks nothing that another thread of its parent could have locked, and it ends without
+    // running anything else.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        act();
+        // SAFETY: it ends this process.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 1;
+    // SAFETY: the pointer is to a number that lives here.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0);
 }
 
 /// What a process has open, its forks have too; a lease that one of them takes is nobody else's all the same.

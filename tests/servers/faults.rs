@@ -223,6 +223,19 @@ fn a_guard_that_has_released_its_hold_says_so() {
     assert_holds(&mut guard);
 }
 
+#[test]
+fn of_two_servers_on_a_port_the_one_that_ended_takes_nothing_from_the_other() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut first = guard.spawn(&mut script("exit 3", "exit 3")).unwrap();
+    let mut second = guard
+        .spawn(&mut server(&store, "hello", guard.addr()))
+        .unwrap();
+    let error = first.wait_ready(PATIENCE).unwrap_err();
+    check(&error, ErrorKind::Server, &[&exit_status(3)]);
+    second.wait_ready(PATIENCE).unwrap();
+}
+
 /// The process is told, and where the system tells that, what it runs.
 #[track_caller]
 fn check_names(error: &Error, kind: ErrorKind, stranger: &ChildTest) {

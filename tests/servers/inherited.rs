@@ -4,10 +4,13 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::time::Duration;
 
 use port_for::{ErrorKind, PortFor};
+use socket2::{Domain, Socket, Type};
 
 use crate::children::greeting;
+use crate::exit::in_a_fork;
 use crate::programs::PATIENCE;
 use crate::support::{TempStore, command, report, told};
 
@@ -49,6 +52,36 @@ fn program() {
             guard.vacate().unwrap();
             return report("vacated");
         }
+        "reserved" => {
+            let mut guard = PortFor::open(store).unwrap().guard(id).unwrap();
+            let addr = guard.vacate().unwrap();
+            // Whoever takes any port that is free does not get this one.
+            let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            let refused = accident.bind(&addr.into()).unwrap_err();
+            assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
+            (TcpListener::bind(addr).unwrap(), Some(guard))
+        }
+        "forked" => {
+            let mut guard = PortFor::open(store).unwrap().guard(id).unwrap();
+            guard.vacate().unwrap();
+            guard.rearm().unwrap();
+            let mut guard = Some(guard);
+            in_a_fork(|| drop(guard.take()));
+            let mut guard = guard.expect("it is gone in the fork, and not here");
+            TcpStream::connect(guard.addr()).unwrap();
+            (guard.take_listener().unwrap(), Some(guard))
+        }
+        "udp" => {
+            let ports = PortFor::open(store).unwrap();
+            let request = ports.request(id).udp().timeout(Duration::ZERO);
+            let error = request.guard().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+            let parent = format!("process {}", std::os::unix::process::parent_id());
+            assert!(error.to_string().contains(&parent), "{error}");
+            // The socket is still to be had.
+            let mut guard = ports.guard(id).unwrap();
+            (guard.take_listener().unwrap(), Some(guard))
+        }
         other => unreachable!("{other}"),
     };
     assert!(port_for::inherited(id).is_none(), "it can be had once");
@@ -63,7 +96,9 @@ fn program() {
 fn check(id: &str, how: &str) {
     let store = TempStore::new();
     let id = format!("{id} {}", store.api);
-    let mut guard = store.guard(&id).unwrap();
+    let request = store.request(&id);
+    let request = if how == "udp" { request.udp() } else { request };
+    let mut guard = request.guard().unwrap();
     let mut child = command("inherited::program", store.path(), &format!("{id}|{how}"));
     let mut server = guard.spawn_activated(&mut child).unwrap();
     server.wait_ready(PATIENCE).unwrap();
@@ -86,6 +121,22 @@ fn an_id_with_colons_is_found_as_well() {
 #[test]
 fn an_activated_program_adopts_the_socket_as_its_guard() {
     check("api", "guard");
+}
+
+#[cfg(target_os = "linux")] // Elsewhere the port is let go.
+#[test]
+fn a_vacated_socket_that_nobody_else_has_leaves_no_gap() {
+    check("api", "reserved");
+}
+
+#[test]
+fn a_fork_of_an_activated_program_does_it_no_harm() {
+    check("api", "forked");
+}
+
+#[test]
+fn a_udp_port_that_stays_with_the_parent_is_reported_and_costs_no_socket() {
+    check("api", "udp");
 }
 
 /// As systemd starts [`program`], with a shell for the number 3.

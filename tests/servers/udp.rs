@@ -72,6 +72,22 @@ fn a_vacated_udp_port_can_be_bound_and_held_again() {
 }
 
 #[test]
+fn a_udp_socket_that_was_taken_and_closed_can_be_held_again() {
+    let store = TempStore::new();
+    let mut guard = guard(&store);
+    let socket = guard.take_udp_socket().unwrap();
+    let error = guard.rearm().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Handoff);
+    assert!(error.to_string().contains("has it for UDP"), "{error}");
+    // For TCP, nothing has changed.
+    std::net::TcpStream::connect(guard.addr()).unwrap();
+    drop(socket);
+    guard.rearm().unwrap();
+    UdpSocket::bind(guard.addr()).unwrap_err();
+    guard.take_udp_socket().unwrap();
+}
+
+#[test]
 fn a_udp_port_is_held_on_where_the_tcp_port_cannot_be_held_again() {
     let store = TempStore::new();
     let mut guard = guard(&store);

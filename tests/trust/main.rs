@@ -41,6 +41,7 @@ fn main() -> std::process::ExitCode {
         ["trust:inside", name, folder] => surroundings::inside(name, folder.as_ref()),
         ["trust:hold", store, id] => surroundings::hold(store, id),
         ["trust:model", seed, sequences] => model::lane(seed, sequences),
+        ["trust:default", id] => surroundings::default_store(id),
         ["trust:lock", path] => surroundings::lock(path),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,

@@ -36,7 +36,7 @@ enum Needs {
 /// A name, what it takes, and the check, which gets an empty folder and panics when a promise is broken.
 type Surroundings = (&'static str, Needs, fn(&Path));
 
-const ALL: [Surroundings; 17] = [
+const ALL: [Surroundings; 18] = [
     (
         "no IPv6 in the kernel",
         Needs::Nothing,
@@ -51,6 +51,7 @@ const ALL: [Surroundings; 17] = [
         read_only_file_system,
     ),
     ("a full file system", Needs::Namespaces, full_file_system),
+    ("a network file system", Needs::Nothing, network_file_system),
     ("another user's folder", Needs::Root, folder_of_another),
     ("planted files", Needs::Nothing, planted),
     (
@@ -420,6 +421,84 @@ fn planted(folder: &Path) {
     plant_everywhere(folder, |planted, _| {
         std::os::unix::net::UnixListener::bind(planted).unwrap();
     });
+    second_names(folder);
+}
+
+/// In a folder that many may write to, names for a file that is ours and has nothing to do with ports.
+fn second_names(folder: &Path) {
+    const PRECIOUS: &str = "{\"version\": 1, \"ports\": {}}";
+    for nth in [0, 1, 2, 4] {
+        let store = tempfile::tempdir_in(folder).unwrap();
+        fs::set_permissions(store.path(), Permissions::from_mode(0o1777)).unwrap();
+        let place = places(store.path())[nth].clone();
+        let target = store.path().join("target");
+        fs::write(&target, PRECIOUS).unwrap();
+        let _ = fs::remove_file(&place);
+        if nth == 4 {
+            fs::set_permissions(place.parent().unwrap(), Permissions::from_mode(0o1777)).unwrap();
+        }
+        fs::hard_link(&target, &place).unwrap();
+        let ports = open(store.path());
+        for outcome in [
+            ports.guard("api").map(drop),
+            ports.forward_port("new", 0).map(drop),
+        ] {
+            let Err(error) = outcome else { continue };
+            says(&error, ErrorKind::Store, &["hard link"]);
+        }
+        let text = fs::read_to_string(target).unwrap();
+        assert_eq!(text, PRECIOUS, "by the name {}", place.display());
+    }
+}
+
+/// What asks for the default store says where it is, and which port it gives; or why not.
+pub fn default_store(id: &str) -> ExitCode {
+    let asked = PortFor::shared().and_then(|ports| Ok((ports.path(), ports.forward_port(id, 0)?)));
+    match asked {
+        Ok((path, port)) => println!("{} {port}", path.display()),
+        Err(error) => println!("{error}"),
+    }
+    ExitCode::SUCCESS
+}
+
+/// A home that the system says is on NFS, and a store there that somebody asked for.
+fn network_file_system(folder: &Path) {
+    let (home, temp) = (folder.join("home"), folder.join("temp"));
+    for folder in [&home, &temp] {
+        fs::create_dir(folder).unwrap();
+    }
+    let state = home.join(".local/state/port-for");
+    let ask = |store: Option<&Path>| {
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-o", "/dev/null", "-e", "trace=statfs"]);
+        // The number of NFS, where the kernel writes what kind of file system it is.
+        let fault = format!("inject=statfs:poke_exit=@arg2={}", "6969000000000000");
+        command.args(["-e", &fault]);
+        for path in state.ancestors().take(4) {
+            command.arg("-P").arg(path);
+        }
+        command.arg(std::env::current_exe().unwrap());
+        command.args(["trust:default", &api(folder)]);
+        for ours in ["STORE", "NAMESPACE", "TIMEOUT", "POOL"] {
+            command.env_remove(format!("PORT_FOR_{ours}"));
+        }
+        command.env_remove("XDG_STATE_HOME");
+        command.env("HOME", &home).env("TMPDIR", &temp);
+        command.envs(store.map(|store| ("PORT_FOR_STORE", store)));
+        let output = command.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = ask(None);
+    assert!(first.starts_with(temp.to_str().unwrap()), "{first}");
+    assert!(!state.exists(), "nothing is made there");
+    assert_eq!(ask(None), first, "each process goes there");
+    fs::create_dir_all(&state).unwrap();
+    assert_eq!(ask(None), first, "also from a folder of before");
+    let refused = ask(Some(&state.join("ports.json")));
+    for part in ["network file system (NFS)", "PORT_FOR_STORE"] {
+        assert!(refused.contains(part), "{refused:?} lacks {part:?}");
+    }
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
 }
 
 fn planted_by_another(folder: &Path) {
@@ -431,6 +510,23 @@ fn planted_by_another(folder: &Path) {
         fs::create_dir(planted).unwrap();
         chown(planted, Some(STRANGER), Some(STRANGER)).unwrap();
     });
+    in_the_place_of_a_folder(folder);
+}
+
+/// A link to a folder elsewhere, where the leases were of a process that goes on.
+fn in_the_place_of_a_folder(folder: &Path) {
+    let store = tempfile::tempdir_in(folder).unwrap();
+    let ports = open(store.path());
+    drop(ports.guard("api").unwrap());
+    let target = store.path().join("target");
+    fs::create_dir(&target).unwrap();
+    let leases = &places(store.path())[3];
+    fs::remove_dir_all(leases).unwrap();
+    symlink(&target, leases).unwrap();
+    std::os::unix::fs::lchown(leases, Some(STRANGER), Some(STRANGER)).unwrap();
+    let error = ports.guard("api").unwrap_err();
+    says(&error, ErrorKind::Store, &["symbolic link", "leases"]);
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
 }
 
 /// Plants something in each place in turn. What comes of it is an error that names the place, or no more than that
