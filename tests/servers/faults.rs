@@ -228,12 +228,11 @@ fn of_two_servers_on_a_port_the_one_that_ended_takes_nothing_from_the_other() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
     let mut first = guard.spawn(&mut script("exit 3", "exit 3")).unwrap();
-    let mut second = guard
-        .spawn(&mut server(&store, "hello", guard.addr()))
-        .unwrap();
+    // One that is not up yet.
+    let _second = guard.spawn(&mut deaf()).unwrap();
     let error = first.wait_ready(PATIENCE).unwrap_err();
     check(&error, ErrorKind::Server, &[&exit_status(3)]);
-    second.wait_ready(PATIENCE).unwrap();
+    TcpStream::connect(guard.addr()).unwrap_err();
 }
 
 /// The process is told, and where the system tells that, what it runs.
