@@ -381,7 +381,11 @@ async fn lease(
         if !told && began.elapsed() >= PATIENCE {
             // Who held it a moment ago may have let go by now: then there is nobody to name.
             if let Some(holder) = leases.holder(port, access)? {
-                say(&format!("`{id}` (port {port}) is held by {holder}"), wait);
+                say(
+                    &format!("`{id}` (port {port}) is held by {holder}"),
+                    request,
+                    wait,
+                );
                 told = true;
             }
         }
@@ -392,7 +396,7 @@ async fn lease(
                 holder: Holder::read(&leases.path(port)),
                 waited: wait.elapsed(),
                 lease: leases.path(port),
-                advice: "let it end, or wait longer with `PORT_FOR_TIMEOUT` (seconds)",
+                advice: request.advice_to_wait(),
             }
             .into());
         }
@@ -463,7 +467,7 @@ async fn hold(
             .await?;
             return Ok(None);
         }
-        obstacle.outlast(id, taken, wait).await?;
+        obstacle.outlast(request, taken, wait).await?;
     }
 }
 
@@ -488,13 +492,20 @@ impl Obstacle {
     /// # Errors
     ///
     /// [`Occupied`](ErrorKind::Occupied) when the time is up.
-    async fn outlast(&mut self, id: &str, taken: Refused, wait: &mut Wait) -> Result<(), Error> {
+    async fn outlast(
+        &mut self,
+        request: &Request<'_>,
+        taken: Refused,
+        wait: &mut Wait,
+    ) -> Result<(), Error> {
+        let id = request.id;
         let (port, protocol) = (taken.addr.port(), taken.protocol);
         let listens_there = protocol.listens_there();
         if !self.told && self.met.elapsed() >= PATIENCE {
             let occupants = Occupants::of(protocol, port);
             say(
                 &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
+                request,
                 wait,
             );
             self.told = true;
@@ -544,7 +555,7 @@ async fn adopt_all(
             (listener.local_addr()).map_err(|source| refused(request.id, unknown, source))?;
         let mut udp = None;
         if request.udp {
-            udp = Some(udp_beside(request.id, addr, wait).await?);
+            udp = Some(udp_beside(request, addr, wait).await?);
         }
         places.push((addr, udp));
     }
@@ -557,13 +568,17 @@ async fn adopt_all(
 
 /// The UDP port beside a socket that this process was started with, waited for if somebody has it: whoever started this
 /// process may have asked for it as well.
-async fn udp_beside(id: &str, addr: SocketAddr, wait: &mut Wait) -> Result<UdpSocket, Error> {
+async fn udp_beside(
+    request: &Request<'_>,
+    addr: SocketAddr,
+    wait: &mut Wait,
+) -> Result<UdpSocket, Error> {
     let mut obstacle = Obstacle::new();
     loop {
         match hold::bind_udp(addr) {
             Ok(socket) => return Ok(socket),
-            Err(taken) if taken.is_taken() => obstacle.outlast(id, taken, wait).await?,
-            Err(other) => return Err(refused(id, addr, other.source)),
+            Err(taken) if taken.is_taken() => obstacle.outlast(request, taken, wait).await?,
+            Err(other) => return Err(refused(request.id, addr, other.source)),
         }
     }
 }
@@ -629,6 +644,20 @@ impl Request<'_> {
             OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
         }
     }
+
+    /// Whether it was not the environment that said how long to wait.
+    fn has_own_timeout(&self) -> bool {
+        self.timeout != self.port_for.config().timeout
+    }
+
+    /// What to do when the wait was too short.
+    fn advice_to_wait(&self) -> &'static str {
+        match self.on_busy {
+            OnBusy::Fail => "let it end, or ask with another `on_busy` to wait for it",
+            _ if self.has_own_timeout() => "let it end, or ask with a longer timeout",
+            _ => "let it end, or wait longer with `PORT_FOR_TIMEOUT` (seconds)",
+        }
+    }
 }
 
 fn at_localhost(port: u16) -> SocketAddr {
@@ -654,10 +683,15 @@ fn refused(id: &str, addr: SocketAddr, source: io::Error) -> Error {
     .into()
 }
 
-fn say(what: &str, wait: &Wait) {
+fn say(what: &str, request: &Request<'_>, wait: &Wait) {
     let (waited, limit) = (Seconds(wait.elapsed()), Seconds(wait.limit()));
+    let variable = if request.has_own_timeout() {
+        ""
+    } else {
+        " (`PORT_FOR_TIMEOUT`)"
+    };
     tell(&format!(
-        "{what}; waiting, {waited} so far of at most {limit} (`PORT_FOR_TIMEOUT`)"
+        "{what}; waiting, {waited} so far of at most {limit}{variable}"
     ));
 }
 

@@ -158,6 +158,11 @@ pub(crate) fn names_file(path: &Path) -> bool {
 
 /// An empty namespace is none: the way to switch off one that `.cargo/config.toml` sets.
 fn namespace(value: String) -> Result<Option<String>, Error> {
+    // What cargo makes of `{ value = ".", relative = true }` is to be the folder's own path.
+    let value = match value.strip_suffix(if cfg!(windows) { "\\." } else { "/." }) {
+        Some(folder) if !folder.is_empty() => folder.to_owned(),
+        _ => value,
+    };
     if value.is_empty() {
         return Ok(None);
     }
@@ -253,6 +258,8 @@ mod tests {
         let namespace = |value| read("PORT_FOR_NAMESPACE", value).unwrap().namespace;
         assert_eq!(namespace("/checkout").unwrap(), "/checkout");
         assert_eq!(namespace(""), None);
+        let dot = format!("checkout{}.", std::path::MAIN_SEPARATOR);
+        assert_eq!(namespace(&dot).unwrap(), "checkout");
         let timeout = |value| read("PORT_FOR_TIMEOUT", value).unwrap().timeout;
         assert_eq!(timeout("0"), Duration::ZERO);
         assert_eq!(timeout("0.25"), Duration::from_millis(250));

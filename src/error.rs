@@ -14,6 +14,7 @@ use crate::import::Faults;
 use crate::occupant::Occupants;
 #[cfg(feature = "cli")]
 use crate::python_config::Fault;
+use crate::wait::Wait;
 
 /// Why a port could not be given, handed over, or forgotten.
 ///
@@ -34,7 +35,7 @@ pub struct Error(Box<Cause>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The id breaks the rule of ids.
+    /// An id has 1 to 255 bytes, no control characters, and does not begin with `-`: this one breaks that.
     InvalidId,
     /// An environment variable has a value that cannot be used.
     Config,
@@ -52,7 +53,7 @@ pub enum ErrorKind {
     Bind,
     /// No port is left to assign.
     Exhausted,
-    /// This thread or task holds the port already, so waiting for it would never end.
+    /// This thread holds the port already, so waiting for it would never end; or this task, whose attribute asks for it.
     Deadlock,
     /// The guard is in a state that does not allow the call.
     Handoff,
@@ -111,10 +112,12 @@ impl fmt::Display for Error {
     }
 }
 
-/// The message and the kind: `unwrap` in a test prints this form.
+/// The message and the kind, which stands before what others have printed: `unwrap` in a test prints this form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{:?}]", self.0, self.kind())
+        let (message, kind) = (self.to_string(), self.kind());
+        let end = message.find('\n').unwrap_or(message.len());
+        write!(f, "{} [{kind:?}]{}", &message[..end], &message[end..])
     }
 }
 
@@ -362,12 +365,16 @@ impl fmt::Display for Cause {
                 waited,
                 lease,
                 advice,
-            } => write!(
-                f,
-                "`{id}` (port {port}) is held by {holder}; waited {} for the lease `{}`; {advice}",
-                Seconds(*waited),
-                lease.display()
-            ),
+            } => {
+                write!(f, "`{id}` (port {port}) is held by {holder}")?;
+                let lease = lease.display();
+                if *waited > Wait::GLANCE {
+                    write!(f, "; waited {} for the lease `{lease}`", Seconds(*waited))?;
+                } else {
+                    write!(f, "; the lease is `{lease}`")?;
+                }
+                write!(f, "; {advice}")
+            }
             Self::Occupied {
                 id,
                 port,
@@ -378,7 +385,7 @@ impl fmt::Display for Cause {
             } => write!(
                 f,
                 "`{id}` has port {port}, but somebody {listens_there} without a lease: {occupants}; waited {}; end that server, \
-                 or release `{id}` to have another port assigned",
+                 or release `{id}` (`port-for --unbind`) to have another port assigned",
                 Seconds(*waited)
             ),
             Self::Bind {

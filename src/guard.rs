@@ -175,7 +175,8 @@ impl PortGuard {
     /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
     /// port is let go, and only the lease keeps those away who ask this crate.
     ///
-    /// A UDP port that is held is let go of on every system, for of two bound UDP sockets none can stand back.
+    /// A UDP port that is held is let go of on every system, for of two bound UDP sockets none can stand back. A socket
+    /// that this process was started with is closed, as others may have it too, and the port bound anew at once.
     ///
     /// On a guard that has vacated already, it does nothing.
     ///
@@ -336,7 +337,8 @@ impl PortGuard {
     ///
     /// The port listens without a break: who connected before the server runs is served by it, and once the server has
     /// ended, connections are refused. That a client can connect says nothing about the server, therefore; wait with
-    /// [`Server::wait_until`]. With the host `localhost` the IPv4 socket is passed; at `::1`, connections are refused.
+    /// [`Server::wait_until`]. With the host `localhost` the IPv4 socket is passed; at `::1`, connections are refused. A
+    /// UDP port stays with the guard.
     ///
     /// A name for [`CommandExt::arg0`](std::os::unix::process::CommandExt::arg0) that was given to the command is not
     /// kept, and a program needs a `#!` line to be run as a script.

@@ -119,6 +119,21 @@ impl Holder {
     }
 }
 
+/// Whether there is no such process, as far as can be seen from here.
+#[cfg(unix)]
+fn is_out_of_sight(pid: u32) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// There, no child keeps what its parent has locked, and no process is hidden.
+#[cfg(not(unix))]
+fn is_out_of_sight(_pid: u32) -> bool {
+    false
+}
+
 fn json(text: &str) -> String {
     serde_json::to_string(text).expect("a string can be put into JSON")
 }
@@ -134,6 +149,11 @@ impl fmt::Display for Holder {
             write!(f, "this very process, {pid}")?;
         } else {
             write!(f, "process {pid} (`{}`)", printable(command))?;
+            if is_out_of_sight(*pid) {
+                f.write_str(
+                    ", which has ended and left it to a child, or runs out of sight, in a container",
+                )?;
+            }
         }
         if let Some(test) = &self.test {
             write!(f, ", test `{}`", printable(test))?;

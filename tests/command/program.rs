@@ -8,7 +8,7 @@ use port_for::{ErrorKind, OnBusy};
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Running, Store, has, stderr};
+use crate::{Running, Store, has, stderr, stdout};
 
 impl Running {
     /// The next line that it prints; it has started to run when it prints one.
@@ -179,6 +179,32 @@ fn a_held_port_is_waited_for_and_its_holder_named() {
     );
 }
 
+#[test]
+fn a_variable_of_a_shell_is_no_placeholder() {
+    let store = Store::new();
+    let port = store.port(&["program/shell"]);
+    let script = "port=5; echo ${port} ${port:-6} {port}";
+    let done = store.run(&["program/shell", "--", "sh", "-c", script]);
+    done.success().stdout(format!("5 5 {port}\n"));
+}
+
+#[test]
+fn a_child_that_outlives_the_command_is_hinted_at() {
+    let store = Store::new();
+    let script = "exec 3<&0; cat <&3 & echo $$";
+    let mut command = store.start(&["program/child", "--", "sh", "-c", script]);
+    let pid = command.line();
+    // The shell ends; what it has started reads what never comes.
+    while command.0.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let listed = store.run(&["--who", &store.port(&["program/child"]).to_string()]);
+    has(
+        &stdout(&listed.success()),
+        &[&pid, "has ended and left it to a child"],
+    );
+}
+
 /// Where `/proc` tells which files a process has open, and a socket that was shut down stays bound.
 #[cfg(target_os = "linux")]
 mod descriptors {
@@ -188,7 +214,6 @@ mod descriptors {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
-    use crate::stdout;
 
     const SHOW: &str = "echo $LISTEN_FDS $LISTEN_FDNAMES $LISTEN_PID $$; readlink /proc/self/fd/3; \
         readlink /proc/self/fd/4";

@@ -77,6 +77,7 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
             .unwrap_err(),
         store.release(&store.api).map(drop).unwrap_err(),
     ];
+    let mut messages = Vec::new();
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Busy);
         let message = error.to_string();
@@ -87,16 +88,21 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
             &pid,
             "--exact busy::child_holds",
             HOLDS,
-            "waited",
-            // To wait longer helps all but the last, which does not wait for the holder.
-            if message.contains("forgotten") {
-                "let it end"
-            } else {
-                "PORT_FOR_TIMEOUT"
-            },
+            ".lock`",
         ] {
             assert!(message.contains(part), "{message:?} lacks {part:?}");
         }
+        messages.push(message);
+    }
+    for (message, advice) in messages.iter().zip([
+        "; waited 0.1 s for the lease `",
+        "longer timeout",
+        "another `on_busy`",
+        "let it end first",
+    ]) {
+        assert!(message.contains(advice), "{message:?} lacks {advice:?}");
+        // That is not what said how long to wait.
+        assert!(!message.contains("PORT_FOR_TIMEOUT"), "{message}");
     }
     let listed = store.assignments().unwrap();
     let holder = listed[0].holder().expect("the child holds it");

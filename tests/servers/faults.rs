@@ -227,12 +227,19 @@ fn a_guard_that_has_released_its_hold_says_so() {
 fn of_two_servers_on_a_port_the_one_that_ended_takes_nothing_from_the_other() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
-    let mut first = guard.spawn(&mut script("exit 3", "exit 3")).unwrap();
+    let mut first = script("echo mine; exit 3", "echo mine& exit 3");
+    let mut first = guard.spawn(&mut first).unwrap();
     // One that is not up yet.
     let _second = guard.spawn(&mut deaf()).unwrap();
     let error = first.wait_ready(PATIENCE).unwrap_err();
     check(&error, ErrorKind::Server, &[&exit_status(3)]);
     TcpStream::connect(guard.addr()).unwrap_err();
+    // What a failed `unwrap` shows: the kind is no part of what the server has said.
+    let shown = format!("{error:?}");
+    assert!(
+        shown.contains(" [Server]\nits last lines:\n  mine"),
+        "{shown}"
+    );
 }
 
 /// The process is told, and where the system tells that, what it runs.

@@ -602,7 +602,7 @@ fn locks_held_by_a_stranger(folder: &Path) {
         &ports,
         "api",
         ErrorKind::Busy,
-        &[lease.to_str().unwrap(), "PORT_FOR_TIMEOUT"],
+        &[lease.to_str().unwrap(), "longer timeout"],
     );
     works(&ports, "new");
     held.end();

@@ -95,6 +95,13 @@ fn obey(args: &Args) -> Result<(), Failure> {
             return Err(Failure::Usage(message));
         }
         match &*args.command {
+            // The words of CMD came from a variable that was empty, say.
+            [] if std::env::args_os()
+                .next_back()
+                .is_some_and(|last| last == "--") =>
+            {
+                Err(Failure::Usage("no CMD follows `--`".to_owned()))
+            }
             [] => {
                 let mut lines = String::new();
                 for port in cli::numbers(&port_for, &names, args.port)? {

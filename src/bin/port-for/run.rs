@@ -62,9 +62,12 @@ fn variables(names: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
     Ok(variables)
 }
 
-/// `{port:x}` and `{addr:x}` are only for an `x` that is among the names.
+/// `{port:x}` and `{addr:x}` are only for an `x` that is among the names. What follows a `$` is a shell's.
 fn check(word: &str, names: &[String]) -> Result<(), Failure> {
     for (at, _) in word.match_indices('{') {
+        if word[..at].ends_with('$') {
+            continue;
+        }
         let inside = &word[at + 1..];
         let Some(rest) = inside
             .strip_prefix("port:")
@@ -98,11 +101,23 @@ fn fill_in(word: &OsStr, guards: &[PortGuard]) -> OsString {
             guard.port().to_string(),
             guard.addr().to_string(),
         );
-        text = text.replace(&format!("{{port:{id}}}"), &port);
-        text = text.replace(&format!("{{addr:{id}}}"), &addr);
+        text = replace(&text, &format!("{{port:{id}}}"), &port);
+        text = replace(&text, &format!("{{addr:{id}}}"), &addr);
     }
     let (port, addr) = (guards[0].port().to_string(), guards[0].addr().to_string());
-    text.replace("{port}", &port)
-        .replace("{addr}", &addr)
-        .into()
+    text = replace(&text, "{port}", &port);
+    replace(&text, "{addr}", &addr).into()
+}
+
+/// As `str::replace`, but `${port}` is a variable of a shell.
+fn replace(text: &str, placeholder: &str, value: &str) -> String {
+    let mut filled = String::new();
+    let mut parts = text.split(placeholder);
+    filled += parts.next().unwrap_or_default();
+    for part in parts {
+        let is_shells = filled.ends_with('$');
+        filled += if is_shells { placeholder } else { value };
+        filled += part;
+    }
+    filled
 }
