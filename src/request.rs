@@ -167,8 +167,8 @@ impl<'a> Request<'a> {
         Ok(guard)
     }
 
-    /// As [`guard`](Self::guard), for async code: while it waits, a tokio runtime runs other tasks on the thread. Under
-    /// another runtime it waits as `guard` does.
+    /// As [`guard`](Self::guard), for async code: while it waits, the thread is free for other tasks, whatever runtime
+    /// it is that runs them.
     ///
     /// Dropping the future gives the request up.
     ///

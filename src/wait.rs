@@ -1,6 +1,8 @@
 //! Waiting with an end: a deadline and growing pauses.
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -105,29 +107,58 @@ impl Wait {
     }
 }
 
-/// Sleeps on one of the runtime's threads for blocking calls.
+/// Sleeps on a thread of its own, and wakes the task then, whatever runs it.
 ///
-/// Only sleeps there: a port got by a thread whose waiter has gone away would be nobody's to drop, and a runtime does
-/// not end before its blocking calls do. And not by tokio's timer, which a runtime may be without, and a test may stop.
-#[cfg(feature = "tokio")]
+/// Not by tokio's timer, which a runtime may be without, and a test may stop; nor on its threads for blocking calls, which
+/// others may keep busy for longer than the wait is to last.
 async fn sleep_elsewhere(moment: Duration) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current()
-        && runtime
-            .spawn_blocking(move || thread::sleep(moment))
-            .await
-            .is_ok()
-    {
+    let alarm = Arc::new(Mutex::new(Alarm::default()));
+    let rings = Arc::clone(&alarm);
+    let sleeper = thread::Builder::new().name("port-for waits".to_owned());
+    let started = sleeper.spawn(move || {
+        thread::sleep(moment);
+        Alarm::ring(&rings);
+    });
+    if started.is_err() {
+        // No thread is left.
+        thread::sleep(moment);
         return;
     }
-    // Another runtime, or one that is shutting down.
-    thread::sleep(moment);
+    poll_fn(|context| Alarm::poll(&alarm, context)).await;
 }
 
-/// Without the feature `tokio` no runtime is known that could do something else.
-#[cfg(not(feature = "tokio"))]
-#[expect(clippy::unused_async, reason = "as its twin")]
-async fn sleep_elsewhere(moment: Duration) {
-    thread::sleep(moment);
+#[derive(Debug, Default)]
+struct Alarm {
+    has_rung: bool,
+    waker: Option<Waker>,
+}
+
+impl Alarm {
+    fn ring(alarm: &Mutex<Self>) {
+        let waker = {
+            let mut alarm = Self::lock(alarm);
+            alarm.has_rung = true;
+            alarm.waker.take()
+        };
+        // A waker may poll at once.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(alarm: &Mutex<Self>, context: &Context<'_>) -> Poll<()> {
+        let mut alarm = Self::lock(alarm);
+        if alarm.has_rung {
+            return Poll::Ready(());
+        }
+        alarm.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn lock(alarm: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        // Whatever a waker did, the alarm is as it was.
+        alarm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The outcome of a future that never waits for a wake-up: with [`Waiter::Thread`], every wait is a sleep.

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use port_for::{ErrorKind, PortFor, PortGuard};
@@ -215,6 +217,53 @@ fn a_thread_for_blocking_calls_is_not_taken_for_what_it_called_before() {
         drop(first);
         drop(second.await.unwrap().unwrap());
     });
+}
+
+#[test]
+fn threads_for_blocking_calls_that_are_all_busy_keep_no_waiter() {
+    let store = TempStore::new();
+    let runtime = Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let _held = store.guard(&store.api).unwrap();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let busy = spawn_blocking(move || ends.recv_timeout(Duration::from_secs(30)));
+        let request = store.request(&store.api);
+        let short = request.timeout(Duration::from_millis(50));
+        let error = short.guard_async().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(!busy.is_finished(), "it was waited for: {error}");
+        drop(end);
+        busy.await.unwrap().unwrap_err();
+    });
+}
+
+/// Wakes the thread that polls.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[test]
+fn whatever_runs_the_task_is_not_stopped_and_is_told_when_to_look_again() {
+    let store = TempStore::new();
+    let first = store.guard(&store.api).unwrap();
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut asks = pin!(store.guard_async(&store.api));
+    assert!(asks.as_mut().poll(&mut context).is_pending());
+    drop(first);
+    loop {
+        match asks.as_mut().poll(&mut context) {
+            Poll::Ready(guard) => break drop(guard.unwrap()),
+            Poll::Pending => thread::park(),
+        }
+    }
 }
 
 #[test]
