@@ -175,7 +175,11 @@ fn a_held_port_is_waited_for_and_its_holder_named() {
         .stdout("");
     has(
         &stderr(&done),
-        &["program/busy", &std::process::id().to_string()],
+        &[
+            "program/busy",
+            &std::process::id().to_string(),
+            "PORT_FOR_TIMEOUT",
+        ],
     );
 }
 

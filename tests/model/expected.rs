@@ -418,16 +418,15 @@ impl Model {
     /// Whether somebody else has the port of the guard, so that it cannot be held again.
     pub fn is_in_use(&self, nth: usize) -> bool {
         let guard = &self.guards[nth];
-        guard.handoff != Handoff::Held
-            && guard.places.iter().any(|place| {
-                let at = |state| Socket {
-                    port: guard.port,
-                    family: place.family,
-                    state,
-                };
-                self.loose.contains(&at(State::Listening))
-                    || place.udp == Some(false) && self.loose.contains(&at(State::Udp))
-            })
+        guard.places.iter().any(|place| {
+            let at = |state| Socket {
+                port: guard.port,
+                family: place.family,
+                state,
+            };
+            guard.handoff != Handoff::Held && self.loose.contains(&at(State::Listening))
+                || place.udp == Some(false) && self.loose.contains(&at(State::Udp))
+        })
     }
 
     pub fn rearm(&mut self, nth: usize) -> Expected<()> {
@@ -435,9 +434,6 @@ impl Model {
             return Err(vec![HANDOFF]);
         }
         let guard = &mut self.guards[nth];
-        if guard.handoff == Handoff::Held {
-            return Ok(());
-        }
         guard.handoff = Handoff::Held;
         for place in &mut guard.places {
             place.tcp = Some(State::Listening);

@@ -13,10 +13,15 @@ use crate::support::{TempStore, command, told, wait_for_parent};
 
 /// What [`hello`] says to whoever connects.
 pub fn greeting(addr: SocketAddr) -> String {
+    try_greeting(addr).unwrap()
+}
+
+/// As [`greeting`], of a server that may not be there yet.
+pub fn try_greeting(addr: SocketAddr) -> std::io::Result<String> {
     let mut heard = String::new();
-    let mut stream = TcpStream::connect(addr).unwrap();
-    std::io::Read::read_to_string(&mut stream, &mut heard).unwrap();
-    heard
+    let mut stream = TcpStream::connect(addr)?;
+    std::io::Read::read_to_string(&mut stream, &mut heard)?;
+    Ok(heard)
 }
 
 /// The command that runs this program as the server `name`, at an address.

@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use port_for::{ErrorKind, PortFor};
 use socket2::{Domain, Socket, Type};
 
-use crate::children::greeting;
+use crate::children::{greeting, try_greeting};
 use crate::exit::in_a_fork;
 use crate::programs::PATIENCE;
 use crate::support::{TempStore, command, report, told};
@@ -53,6 +54,7 @@ fn program() {
             return report("vacated");
         }
         "reserved" => {
+            wait_until_given(&store);
             let mut guard = PortFor::open(store).unwrap().guard(id).unwrap();
             let addr = guard.vacate().unwrap();
             // Whoever takes any port that is free does not get this one.
@@ -92,6 +94,17 @@ fn program() {
     }
 }
 
+/// A file that says that the parent has closed its copy of the socket.
+fn given(store: &Path) -> PathBuf {
+    store.with_extension("given")
+}
+
+fn wait_until_given(store: &Path) {
+    while !given(store).exists() {
+        std::thread::yield_now();
+    }
+}
+
 #[track_caller]
 fn check(id: &str, how: &str) {
     let store = TempStore::new();
@@ -101,10 +114,13 @@ fn check(id: &str, how: &str) {
     let mut guard = request.guard().unwrap();
     let mut child = command("inherited::program", store.path(), &format!("{id}|{how}"));
     let mut server = guard.spawn_activated(&mut child).unwrap();
+    std::fs::write(given(store.path()), "").unwrap();
     server.wait_ready(PATIENCE).unwrap();
-    // The socket listens whether the program is well or not; its answer says so.
+    // The socket listens whether the program is well or not; its answer says so. Some let go of it for a moment.
     server
-        .wait_until(PATIENCE, |addr| greeting(addr) == how)
+        .wait_until(PATIENCE, |addr| {
+            try_greeting(addr).is_ok_and(|heard| heard == how)
+        })
         .unwrap();
 }
 
