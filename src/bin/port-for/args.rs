@@ -17,9 +17,9 @@ pub(crate) const MORE: [(&str, &str); 5] = [
         "\
 The ports are yours alone from before CMD starts until it ends: CMD takes this process's place, with its process id, \
 so signals and the exit status are its own. In ARGS, {port} and {addr} stand for the number and for 127.0.0.1:number of \
-the first NAME, {port:NAME} and {addr:NAME} for those of any, wherever they stand, but not after a $. In the environment, PORT is the number of the first NAME, \
-and PORT_<NAME> that of each, in capitals and with _ for all but ASCII letters and digits (unless that would begin with \
-PORT_FOR_).
+the first NAME, {port:NAME} and {addr:NAME} for those of any, wherever they stand, but not after a $: ${port} is for a \
+shell. In the environment, PORT is the number of the first NAME, and PORT_<NAME> that of each, in capitals and with _ \
+for all but ASCII letters and digits (unless that would begin with PORT_FOR_).
 
 CMD binds the port by itself. On Linux it must set SO_REUSEADDR before, as nearly all servers do, for the port stays \
 reserved until then. With --inherit, CMD gets the listening socket instead, as file descriptor 3 (then 4, ...), with \
