@@ -94,6 +94,7 @@ impl LockFile {
 }
 
 impl Lock {
+    /// How often a lock's file may turn out to be another one by the time it is locked.
     const TURNS: usize = 1000;
 
     /// Takes the lock if nobody else has it, making its file if need be. The holder's record is still to be

@@ -67,16 +67,17 @@ impl Listener {
     /// from there, and a server that sets `SO_REUSEADDR`, as servers do, binds and listens. Elsewhere it is closed.
     pub(crate) fn quiesce(self) -> io::Result<Option<Self>> {
         if !cfg!(target_os = "linux") {
-            return self.close().map(|()| None);
-        }
-        if self.shared {
+            self.close()?;
+            Ok(None)
+        } else if self.shared {
             // Others may listen to it: it is closed, and the port bound anew. If that is refused, they do.
             let addr = self.socket.local_addr()?.as_socket();
             self.close()?;
-            return Ok(addr.and_then(|addr| Self::reserve(addr).ok()));
+            Ok(addr.and_then(|addr| Self::reserve(addr).ok()))
+        } else {
+            shutdown(&self.socket)?;
+            Ok(Some(self))
         }
-        shutdown(&self.socket)?;
-        Ok(Some(self))
     }
 
     /// Listens again after [`quiesce`](Self::quiesce).
