@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let mut servers = Vec::new();
     for guard in &mut guards {
-        let (id, url) = (guard.id().to_owned(), format!("http://{}/", guard.addr()));
+        let id = guard.id().expect("it was asked for by its id").to_owned();
+        let url = format!("http://{}/", guard.addr());
         servers.push(serve(guard.take_listener()?, format!("hello from {id}"))?);
 
         let response = minreq::get(&url).send()?;

@@ -1,17 +1,14 @@
 //! Every environment variable, read and checked here.
 //!
-//! `HOME`, `XDG_STATE_HOME` and their like on other platforms are read by `etcetera` and the standard library.
+//! The user's folders are found by `etcetera` and the standard library, which read `HOME`, `XDG_STATE_HOME` and their
+//! like: see `store/location.rs`.
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use etcetera::BaseStrategy;
-
 use crate::error::{Cause, Error};
-use crate::files;
 use crate::id::{MAX_NAMESPACE, broken_rule};
 use crate::ports::PortSet;
 
@@ -82,40 +79,11 @@ fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
     Some(test)
 }
 
-/// What [`listen_names`] reads.
+/// The value of a variable that is not ours; none if it is not set, or no text.
 #[cfg(unix)]
-pub(crate) const LISTEN_VARIABLES: [&str; 3] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"];
-
-/// The names of the sockets that this process was started with, from descriptor 3 on; none when it was started with
-/// none. Runs before `main`, where there is nobody to complain to: what makes no sense is left to whoever it is for.
-#[cfg(unix)]
-pub(crate) fn listen_names() -> Option<Vec<String>> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods)]
-    let get = |variable| env::var(variable).ok();
-    let process = std::process::id().to_string();
-    let [count, names, meant_for] = LISTEN_VARIABLES.map(get);
-    named(&count?, names, meant_for, &process)
-}
-
-#[cfg(unix)]
-fn named(
-    count: &str,
-    names: Option<String>,
-    meant_for: Option<String>,
-    process: &str,
-) -> Option<Vec<String>> {
-    // Some that pass sockets on through other programs cannot know who will have them, and do not say.
-    if meant_for.is_some_and(|meant_for| meant_for != process) {
-        return None;
-    }
-    let count: u8 = count.parse().ok().filter(|&count| count > 0)?;
-    let names = names.unwrap_or_default();
-    let mut names = names.split(':');
-    let name = |_| match names.next() {
-        None | Some("") => "unknown".to_owned(),
-        Some(name) => name.to_owned(),
-    };
-    Some((0..count).map(name).collect())
+    env::var(name).ok()
 }
 
 const STORE: &str = "a path of a file";
@@ -187,58 +155,10 @@ fn pool(value: String) -> Result<PortSet, Error> {
         .map_err(|error| invalid("PORT_FOR_POOL", value, POOL, &format!("{error}")))
 }
 
-/// The per-user store: `ports.json` in the platform's state folder for `port-for`, or, where there is no home to keep
-/// it in (a CI sandbox), in a private folder among the temporary files.
-///
-/// # Errors
-///
-/// When neither can be used.
-pub(crate) fn default_store() -> Result<PathBuf, Error> {
-    let folder = match state_folder() {
-        Some(folder) => folder,
-        None => temporary_folder()?,
-    };
-    Ok(folder.join("ports.json"))
-}
-
-/// The state folder, if it is there or can be made.
-fn state_folder() -> Option<PathBuf> {
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    // Windows has no state folder of its own; caches are what stays on the machine there, as state should.
-    let state = strategy.state_dir().unwrap_or_else(|| strategy.cache_dir());
-    let folder = state.join("port-for");
-    // Made or not: many a home is on NFS, and a store there would be refused.
-    if files::is_on_network(&folder) {
-        return None;
-    }
-    // What is there is used, and if it cannot be, that is an error rather than a reason to go elsewhere.
-    if folder.symlink_metadata().is_ok() {
-        return Some(folder);
-    }
-    // `/nonexistent` as a home must not be made by root, and a store made by root in somebody's home would lock them
-    // out of it. A state folder outside of the home was chosen on purpose.
-    let home = strategy.home_dir();
-    let usable = if state.starts_with(home) {
-        fs::metadata(home).is_ok_and(|found| found.is_dir() && files::is_own(&found))
-    } else {
-        true
-    };
-    (usable && files::make_folder(&folder).is_ok()).then_some(folder)
-}
-
-fn temporary_folder() -> Result<PathBuf, Error> {
-    let folder = env::temp_dir().join(format!("port-for{}", files::user_suffix()));
-    match files::make_private_folder(&folder) {
-        Ok(Ok(())) => Ok(folder),
-        Ok(Err(why)) => Err(Cause::Untrusted { path: folder, why }.into()),
-        Err(error) => Err(files::failed("make the folder", &folder, error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     fn read(variable: &str, value: &str) -> Result<Config, Error> {
         Config::read(|asked| (asked == variable).then(|| value.into()))
@@ -311,29 +231,6 @@ mod tests {
         assert_eq!(test, "my-crate::it login::works (attempt 2)");
         assert_eq!(told(&all[2..3]).unwrap(), "login::works");
         assert_eq!(told(&all[..2]), None);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn sockets_are_ours_unless_another_process_is_named() {
-        let named = |count: &str, names: Option<&str>, pid: Option<&str>| {
-            named(
-                count,
-                names.map(str::to_owned),
-                pid.map(str::to_owned),
-                "42",
-            )
-        };
-        let sockets = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
-        assert_eq!(named("2", Some("a:b"), Some("42")), sockets(&["a", "b"]));
-        assert_eq!(named("1", Some("a"), None), sockets(&["a"]));
-        assert_eq!(named("2", None, None), sockets(&["unknown", "unknown"]));
-        assert_eq!(named("2", Some("a"), None), sockets(&["a", "unknown"]));
-        assert_eq!(named("2", Some(":b"), None), sockets(&["unknown", "b"]));
-        assert_eq!(named("1", Some("a"), Some("41")), None);
-        for count in ["", "0", "-1", "many", "1000"] {
-            assert_eq!(named(count, None, None), None, "{count}");
-        }
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use crate::store;
 
-pub use crate::python_config::{Entry, Fault, parse as parse_python_config};
+pub use crate::command::{Entry, Fault, parse_python_config};
 
 /// The text of a store as this crate would write it; none if it is not one.
 #[must_use]

@@ -1,8 +1,4 @@
-//! What an id may be, and the key it has in the store.
-
-use std::borrow::Cow;
-
-use crate::error::{Cause, Error};
+//! What an id may be, and the number it is turned into.
 
 /// The most bytes an id may have.
 pub(crate) const MAX_ID: usize = 255;
@@ -33,18 +29,20 @@ pub(crate) fn broken_rule_of_plain(id: &str, max: usize) -> Option<&'static str>
     }
 }
 
-/// The key of `id` in the store: `id` itself, or `namespace#id`.
-///
-/// # Errors
-///
-/// [`InvalidId`](crate::ErrorKind::InvalidId) when `id` breaks the rule of ids.
-pub(crate) fn key<'a>(namespace: Option<&str>, id: &'a str) -> Result<Cow<'a, str>, Error> {
-    if let Some(rule) = broken_rule(id, MAX_ID) {
-        let id = id.to_owned();
-        return Err(Cause::InvalidId { id, rule }.into());
-    }
-    Ok(match namespace {
-        Some(namespace) => Cow::Owned(format!("{namespace}#{id}")),
-        None => Cow::Borrowed(id),
+/// 64-bit FNV-1a. It must never change: the ports that it leads to are in people's stores.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
 }

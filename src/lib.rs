@@ -18,70 +18,79 @@
 //! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
 //! - [`ports`] knows which ports are good, and which are in use.
 //!
-//! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `rstest` (fixtures), `cli` (the command
-//! `port-for`).
+//! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `cli` (the command `port-for`).
 //!
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
 //! `PORT_FOR_POOL` (ports to assign from).
 
-// What the attribute's expansion calls; not for people.
-#[path = "private.rs"]
-#[doc(hidden)]
-pub mod __private;
+// From the top down: what stands above uses what stands below, and never the other way. `tests/house.rs` has the list.
+mod attribute;
+#[cfg(any(feature = "cli", fuzzing))]
+mod command;
+mod startup;
+
+mod port_for;
+mod request;
+
 mod acquire;
+mod server;
+
+mod ask;
+mod context;
+mod guard;
+mod handover;
+mod lease;
+mod store;
+
+mod config;
+mod error;
+mod files;
+pub mod ports;
+mod socket;
+mod who;
+
+mod id;
+#[cfg(target_os = "linux")]
+mod proc;
+mod text;
+mod wait;
+
+pub use ask::OnBusy;
+pub use attribute::{FromGuard, fixture};
+pub use error::{Error, ErrorKind, ParseHostError};
+pub use guard::{Host, PortGuard};
+pub use handover::inherited;
+#[cfg(feature = "tokio")]
+pub use port_for::guard_all_async;
+pub use port_for::{PortFor, guard_all};
+#[doc = include_str!("attribute/attribute.md")]
+pub use port_for_macros::port_for;
+pub use ports::PortSet;
+pub use request::Request;
+pub use server::Server;
+pub use store::Assignment;
+pub use who::{Holder, Occupant};
+
+// What the attribute's expansion calls; not for people.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::attribute::{
+        FromGuard, OnBusy, Wanted, acquired, auto_id, guards, guards_async, param,
+    };
+}
+
 // What the command needs; not for people either.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
-#[path = "cli.rs"]
-pub mod __cli;
+pub mod __cli {
+    pub use crate::command::*;
+}
+
 // What the fuzz targets need.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[path = "fuzz.rs"]
 pub mod __fuzz;
-mod config;
-mod error;
-mod files;
-#[cfg(feature = "rstest")]
-pub mod fixture;
-mod forget;
-mod guard;
-mod hash;
-mod hold;
-mod holder;
-mod host;
-mod id;
-#[cfg(feature = "cli")]
-mod import;
-mod lease;
-mod lock;
-mod occupant;
-mod param;
-mod port_for;
-pub mod ports;
-#[cfg(any(feature = "cli", fuzzing))]
-mod python_config;
-mod request;
-mod server;
-mod socket;
-mod startup;
-mod store;
-mod wait;
-#[cfg(windows)]
-mod windows;
-
-pub use error::{Error, ErrorKind};
-pub use guard::PortGuard;
-pub use holder::Holder;
-pub use host::Host;
-pub use param::FromGuard;
-pub use port_for::{Assignment, PortFor};
-#[doc = include_str!("attribute.md")]
-pub use port_for_macros::port_for;
-pub use ports::PortSet;
-pub use request::{OnBusy, Request};
-pub use server::Server;
-pub use startup::inherited;
 
 /// Makes the port of `id` yours, from the default store: `PortFor::shared()?.guard(id)`.
 ///
@@ -142,4 +151,20 @@ pub fn forward_port(id: &str, default_port: u16) -> Result<u16, Error> {
 /// Those of [`PortFor::shared`] and [`PortFor::available_port`].
 pub fn available_port(first: u16) -> Result<PortGuard, Error> {
     PortFor::shared()?.available_port(first)
+}
+
+/// The processes that listen on the TCP port, at any address, as far as the system tells: on Linux, those of this user,
+/// and for root all. Takes time that grows with the number of processes on the machine.
+///
+/// ```
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let occupants = port_for::occupants(listener.local_addr()?.port());
+/// # if cfg!(target_os = "linux") {
+/// assert_eq!(occupants[0].pid(), std::process::id());
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn occupants(port: u16) -> Vec<Occupant> {
+    who::Occupants::of(who::Protocol::Tcp, port).into_vec()
 }

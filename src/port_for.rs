@@ -1,24 +1,18 @@
 //! `PortFor`: one store, and what can be asked of it.
 
-use std::borrow::Cow;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
-use crate::acquire;
-use crate::config::{self, Config};
-use crate::error::Error;
-use crate::files::{self, Access};
-use crate::forget;
+use crate::acquire::{self, forget};
+use crate::ask::Ask;
+use crate::context::Context;
+use crate::error::{Cause, Error};
 use crate::guard::PortGuard;
-use crate::holder::Holder;
-use crate::id;
-use crate::lease::Leases;
 use crate::request::Request;
-use crate::store::Store;
+use crate::store::Assignment;
 #[cfg(feature = "tokio")]
 use crate::wait::Waiter;
 
@@ -36,73 +30,7 @@ use crate::wait::Waiter;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct PortFor(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    store: Store,
-    config: Config,
-}
-
-/// An id and the port that the store remembers for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
-    id: String,
-    port: u16,
-    holder: Option<Holder>,
-    last_used: Option<SystemTime>,
-}
-
-impl Assignment {
-    /// What is known of the port at this moment.
-    pub(crate) fn look(
-        leases: &Leases,
-        access: Access,
-        id: &str,
-        port: u16,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            id: id.to_owned(),
-            port,
-            holder: leases.holder(port, access)?,
-            last_used: leases.last_used(port)?,
-        })
-    }
-
-    /// The id, without the namespace that `PORT_FOR_NAMESPACE` puts before it.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The port, from 1 to 65535.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Who held the port when the assignments were listed; none when it was free.
-    #[must_use]
-    pub fn holder(&self) -> Option<&Holder> {
-        self.holder.as_ref()
-    }
-
-    /// When a guard last took the port, or somebody last asked for its number (to the minute); none when there is no
-    /// record of it.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
-    /// ports.guard("api")?.release()?;
-    /// let last_used = ports.assignments()?[0].last_used().unwrap();
-    /// assert!(last_used.elapsed()?.as_secs() < 60);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn last_used(&self) -> Option<SystemTime> {
-        self.last_used
-    }
-}
+pub struct PortFor(Arc<Context>);
 
 impl PortFor {
     /// The default store: the file that `PORT_FOR_STORE` names, else `ports.json` in the user's state folder for
@@ -116,14 +44,7 @@ impl PortFor {
     /// [`Store`](crate::ErrorKind::Store) when there is no folder to keep the store in.
     pub fn shared() -> Result<&'static Self, Error> {
         static SHARED: OnceCell<PortFor> = OnceCell::new();
-        SHARED.get_or_try_init(|| {
-            let config = Config::from_env()?;
-            let path = match &config.store {
-                Some(path) => path.clone(),
-                None => config::default_store()?,
-            };
-            Self::with(&path, config)
-        })
+        SHARED.get_or_try_init(|| Context::from_env().map(Self::of))
     }
 
     /// The store at `path`. A file that is not there is an empty store, and is made by the first assignment.
@@ -135,19 +56,11 @@ impl PortFor {
     /// [`Config`](crate::ErrorKind::Config) for an environment variable that cannot be used,
     /// [`Store`](crate::ErrorKind::Store) for a path that names no file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::with(path.as_ref(), Config::from_env()?)
+        Context::open(path.as_ref()).map(Self::of)
     }
 
-    fn with(path: &Path, config: Config) -> Result<Self, Error> {
-        if !config::names_file(path) {
-            let error = io::Error::other("this is not the path of a file");
-            return Err(files::failed("find the store", path, error));
-        }
-        // The working directory may change; the store does not.
-        let absolute = std::path::absolute(path)
-            .map_err(|error| files::failed("find the store", path, error))?;
-        let store = Store::new(absolute);
-        Ok(Self(Arc::new(Inner { store, config })))
+    fn of(context: Context) -> Self {
+        Self(Arc::new(context))
     }
 
     /// The store's file.
@@ -167,8 +80,8 @@ impl PortFor {
     }
 
     /// Asks for the port of `id`, with more to say about it.
-    pub fn request<'a>(&'a self, id: &'a str) -> Request<'a> {
-        Request::new(self, id)
+    pub fn request(&self, id: &str) -> Request {
+        Request::new(Arc::clone(&self.0), id.to_owned())
     }
 
     /// Makes the port of `id` yours: assigned, leased and held at 127.0.0.1.
@@ -194,8 +107,61 @@ impl PortFor {
     ///
     /// Those of [`Request::guard`], and [`Deadlock`](crate::ErrorKind::Deadlock) when an id is there twice.
     pub fn guards<const N: usize>(&self, ids: [&str; N]) -> Result<[PortGuard; N], Error> {
-        let guards = acquire::guards(self, &ids.map(|id| self.request(id)))?;
-        Ok(acquire::array(guards))
+        let asks = ids.map(|id| Ask::new(id.to_owned()));
+        Ok(acquire::array(acquire::guards(&self.0, &asks)?))
+    }
+
+    /// Makes all the requested ports yours, or none, in the order of the requests. However others order the same ids,
+    /// no two calls wait for each other. Blocks while it waits.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let nodes = (0..3).map(|n| ports.request(&format!("node-{n}")));
+    /// let guards = ports.guard_all(nodes)?;
+    /// assert_eq!(guards.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guards`](Self::guards), and [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a request of
+    /// another store.
+    pub fn guard_all(
+        &self,
+        requests: impl IntoIterator<Item = Request>,
+    ) -> Result<Vec<PortGuard>, Error> {
+        acquire::guards(&self.0, &self.asks(requests)?)
+    }
+
+    /// As [`guard_all`](Self::guard_all), for async code: see [`Request::guard_async`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guard_all`](Self::guard_all).
+    #[cfg(feature = "tokio")]
+    pub async fn guard_all_async(
+        &self,
+        requests: impl IntoIterator<Item = Request>,
+    ) -> Result<Vec<PortGuard>, Error> {
+        let asks = self.asks(requests)?;
+        acquire::guards_for(Waiter::Future, &self.0, &asks).await
+    }
+
+    /// What the requests ask of this store.
+    fn asks(&self, requests: impl IntoIterator<Item = Request>) -> Result<Vec<Ask>, Error> {
+        let asks = requests.into_iter().map(|request| {
+            if request.context().store.path() != self.path() {
+                return Err(Cause::OtherStore {
+                    id: request.id().to_owned(),
+                    store: request.context().store.path().to_owned(),
+                    ours: self.path().to_owned(),
+                }
+                .into());
+            }
+            request.into_ask()
+        });
+        asks.collect()
     }
 
     /// As [`guard`](Self::guard), for async code: see [`Request::guard_async`].
@@ -218,8 +184,8 @@ impl PortFor {
         &self,
         ids: [&str; N],
     ) -> Result<[PortGuard; N], Error> {
-        let requests = ids.map(|id| self.request(id));
-        let guards = acquire::guards_for(Waiter::Future, self, &requests).await?;
+        let asks = ids.map(|id| Ask::new(id.to_owned()));
+        let guards = acquire::guards_for(Waiter::Future, &self.0, &asks).await?;
         Ok(acquire::array(guards))
     }
 
@@ -231,7 +197,7 @@ impl PortFor {
     /// [`Exhausted`](crate::ErrorKind::Exhausted) when no port from `first` on is free, and those of
     /// [`Request::guard`].
     pub fn available_port(&self, first: u16) -> Result<PortGuard, Error> {
-        acquire::available_port(self, first)
+        acquire::available_port(&self.0, first)
     }
 
     /// Forgets the port of `id`, and tells which it was; none if it had none.
@@ -250,7 +216,7 @@ impl PortFor {
     /// [`Busy`](crate::ErrorKind::Busy) while somebody holds the port, [`InvalidId`](crate::ErrorKind::InvalidId),
     /// [`Store`](crate::ErrorKind::Store), [`Corrupt`](crate::ErrorKind::Corrupt).
     pub fn release(&self, id: &str) -> Result<Option<u16>, Error> {
-        forget::release(self, id)
+        forget::release(&self.0, id)
     }
 
     /// What the store remembers, sorted by id, with who holds each port at this moment.
@@ -261,14 +227,14 @@ impl PortFor {
     ///
     /// [`Store`](crate::ErrorKind::Store), [`Corrupt`](crate::ErrorKind::Corrupt).
     pub fn assignments(&self) -> Result<Vec<Assignment>, Error> {
-        let store = self.store();
+        let store = &self.0.store;
         let Some(access) = store.access()? else {
             return Ok(Vec::new());
         };
         store
             .snapshot()?
             .iter()
-            .filter_map(|(key, port)| Some((self.id_of(key)?, port)))
+            .filter_map(|(key, port)| Some((self.0.id_of(key)?, port)))
             .map(|(id, port)| Assignment::look(store.leases(), access, id, port))
             .collect()
     }
@@ -299,27 +265,50 @@ impl PortFor {
     ///
     /// [`Store`](crate::ErrorKind::Store), [`Corrupt`](crate::ErrorKind::Corrupt).
     pub fn prune(&self, unused_for: Duration) -> Result<Vec<Assignment>, Error> {
-        forget::prune(self, unused_for)
+        forget::prune(&self.0, unused_for)
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.0.store
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.0
     }
+}
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.0.config
+/// Makes all the requested ports yours, or none, in the order of the requests: `PortFor::guard_all` of their store.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+/// let guards = port_for::guard_all([ports.request("api"), ports.request("dns").udp()])?;
+/// assert_eq!(guards.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`PortFor::guard_all`].
+pub fn guard_all(requests: impl IntoIterator<Item = Request>) -> Result<Vec<PortGuard>, Error> {
+    let requests: Vec<_> = requests.into_iter().collect();
+    match requests.first() {
+        Some(first) => PortFor(Arc::clone(first.context())).guard_all(requests),
+        None => Ok(Vec::new()),
     }
+}
 
-    /// What the store calls `id`.
-    pub(crate) fn key<'a>(&self, id: &'a str) -> Result<Cow<'a, str>, Error> {
-        id::key(self.0.config.namespace.as_deref(), id)
-    }
-
-    /// What the id is that the store calls `key`; none if it is of another namespace.
-    pub(crate) fn id_of<'a>(&self, key: &'a str) -> Option<&'a str> {
-        match &self.0.config.namespace {
-            Some(namespace) => key.strip_prefix(namespace.as_str())?.strip_prefix('#'),
-            None => Some(key),
+/// As [`guard_all`], for async code: see [`Request::guard_async`].
+///
+/// # Errors
+///
+/// Those of [`PortFor::guard_all`].
+#[cfg(feature = "tokio")]
+pub async fn guard_all_async(
+    requests: impl IntoIterator<Item = Request>,
+) -> Result<Vec<PortGuard>, Error> {
+    let requests: Vec<_> = requests.into_iter().collect();
+    match requests.first() {
+        Some(first) => {
+            let port_for = PortFor(Arc::clone(first.context()));
+            port_for.guard_all_async(requests).await
         }
+        None => Ok(Vec::new()),
     }
 }

@@ -1,12 +1,13 @@
 //! What is asked for: an id and the ways to have its port.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acquire;
-use crate::error::Error;
-use crate::guard::PortGuard;
-use crate::host::Host;
-use crate::port_for::PortFor;
+use crate::ask::{Ask, OnBusy, Preference};
+use crate::context::Context;
+use crate::error::{Cause, Error, ParseHostError};
+use crate::guard::{Host, PortGuard};
 use crate::ports::PortSet;
 #[cfg(feature = "tokio")]
 use crate::wait::Waiter;
@@ -28,84 +29,69 @@ use crate::wait::Waiter;
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a request does nothing before `assign` or `guard`"]
-pub struct Request<'a> {
-    pub(crate) port_for: &'a PortFor,
-    pub(crate) id: &'a str,
-    pub(crate) wish: Wish,
-    pub(crate) ports: Option<PortSet>,
-    pub(crate) host: Host,
-    pub(crate) udp: bool,
-    pub(crate) timeout: Duration,
-    pub(crate) on_busy: OnBusy,
+pub struct Request {
+    context: Arc<Context>,
+    ask: Ask,
+    /// Reported when the request is used, so that requests can be built in one expression.
+    bad_host: Option<ParseHostError>,
 }
 
-/// The port that an id should have when it gets its first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// The first free one of the id's own order.
-    Any,
-    /// This one if it is free and fit.
-    Default(u16),
-    /// This one.
-    Exact(u16),
-}
-
-/// What to do when the port is somebody else's at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum OnBusy {
-    /// Wait for it until the timeout.
-    #[default]
-    Wait,
-    /// Give up at once, whatever the timeout: after ten milliseconds.
-    Fail,
-    /// Let a stranger who listens on the port have it: the id is assigned another port, which is said on stderr.
-    ///
-    /// A live holder of the id is waited for all the same, since two of them must never be; and an
-    /// [exact](Request::exact_port) port is not moved.
-    Move,
-}
-
-impl<'a> Request<'a> {
-    pub(crate) fn new(port_for: &'a PortFor, id: &'a str) -> Self {
+impl Request {
+    pub(crate) fn new(context: Arc<Context>, id: String) -> Self {
         Self {
-            port_for,
-            id,
-            wish: Wish::Any,
-            ports: None,
-            host: Host::default(),
-            udp: false,
-            timeout: port_for.config().timeout,
-            on_busy: OnBusy::default(),
+            context,
+            ask: Ask::new(id),
+            bad_host: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.ask.id
+    }
+
+    /// The store that is asked.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// The plain data of it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a host that is none.
+    pub(crate) fn into_ask(self) -> Result<Ask, Error> {
+        match self.bad_host {
+            None => Ok(self.ask),
+            Some(source) => Err(Cause::UnknownHost {
+                id: self.ask.id,
+                source,
+            }
+            .into()),
         }
     }
 
     /// Suggests a port for an id that has none yet. If it is taken, another id's, or below 1024, the id gets one from
     /// the pool. 0 suggests nothing.
     pub fn default_port(mut self, port: u16) -> Self {
-        self.wish = if port == 0 {
-            Wish::Any
-        } else {
-            Wish::Default(port)
-        };
+        self.ask.prefer(port);
         self
     }
 
     /// Demands a port. It is recorded even if it is in use at the moment; that the id has another port, or another id
     /// this one, is an error.
     pub fn exact_port(mut self, port: u16) -> Self {
-        self.wish = Wish::Exact(port);
+        self.ask.preference = Preference::Exact(port);
         self
     }
 
     /// The ports to choose from for an id that has none yet, instead of the pool. An id that has a port keeps it.
     pub fn ports(mut self, ports: PortSet) -> Self {
-        self.ports = Some(ports);
+        self.ask.ports = Some(ports);
         self
     }
 
     /// Where to hold the port, instead of 127.0.0.1: an address of this machine, of either family, a wildcard, or
-    /// `localhost`.
+    /// `localhost`. What is neither is an error when the request is used.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -114,27 +100,33 @@ impl<'a> Request<'a> {
     /// assert!(std::net::TcpListener::bind(("127.0.0.1", api.port())).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn host(mut self, host: impl Into<Host>) -> Self {
-        self.host = host.into();
+    pub fn host<H>(mut self, host: H) -> Self
+    where
+        H: TryInto<Host, Error: Into<ParseHostError>>,
+    {
+        match host.try_into() {
+            Ok(host) => (self.ask.host, self.bad_host) = (host, None),
+            Err(error) => self.bad_host = Some(error.into()),
+        }
         self
     }
 
     /// Holds the UDP port of the same number as well; [`PortGuard::take_udp_socket`] hands it over.
     pub fn udp(mut self) -> Self {
-        self.udp = true;
+        self.ask.udp = true;
         self
     }
 
     /// How long to wait for a port that somebody else has, instead of `PORT_FOR_TIMEOUT`. Less than ten milliseconds
     /// count as ten, for a mere glance of somebody else at the port can take that long.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.ask.timeout = Some(timeout);
         self
     }
 
     /// What to do when the port is somebody else's at the moment.
     pub fn on_busy(mut self, on_busy: OnBusy) -> Self {
-        self.on_busy = on_busy;
+        self.ask.on_busy = on_busy;
         self
     }
 
@@ -146,8 +138,8 @@ impl<'a> Request<'a> {
     /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Conflict`](crate::ErrorKind::Conflict) with an exact port, and
     /// [`Exhausted`](crate::ErrorKind::Exhausted).
     pub fn assign(self) -> Result<u16, Error> {
-        let port_for = self.port_for;
-        let ports = acquire::numbers(port_for, &[self])?;
+        let context = Arc::clone(&self.context);
+        let ports = acquire::numbers(&context, &[self.into_ask()?])?;
         Ok(ports[0])
     }
 
@@ -162,8 +154,9 @@ impl<'a> Request<'a> {
     /// [`Bind`](crate::ErrorKind::Bind) when the system does not allow it, or the host is neither an address nor
     /// `localhost`.
     pub fn guard(self) -> Result<PortGuard, Error> {
-        let port_for = self.port_for;
-        let [guard] = acquire::array(acquire::guards(port_for, &[self])?);
+        let context = Arc::clone(&self.context);
+        let guards = acquire::guards(&context, &[self.into_ask()?])?;
+        let [guard] = acquire::array(guards);
         Ok(guard)
     }
 
@@ -191,8 +184,9 @@ impl<'a> Request<'a> {
     /// holds the port may let it go while this waits.
     #[cfg(feature = "tokio")]
     pub async fn guard_async(self) -> Result<PortGuard, Error> {
-        let port_for = self.port_for;
-        let guards = acquire::guards_for(Waiter::Future, port_for, &[self]).await?;
+        let context = Arc::clone(&self.context);
+        let asks = [self.into_ask()?];
+        let guards = acquire::guards_for(Waiter::Future, &context, &asks).await?;
         let [guard] = acquire::array(guards);
         Ok(guard)
     }

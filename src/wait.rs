@@ -49,7 +49,7 @@ impl Wait {
         }
     }
 
-    /// A wait of those who do not want to wait: longer than another's glance at a lease or a probe of a port takes.
+    /// The deadline of callers that do not wait: longer than another's glance at a lease or a probe of a port takes.
     pub(crate) fn glance() -> Self {
         Self::new(Self::GLANCE)
     }
@@ -58,16 +58,8 @@ impl Wait {
         self.started.elapsed()
     }
 
-    pub(crate) fn left(&self) -> Duration {
+    fn left(&self) -> Duration {
         self.limit.saturating_sub(self.elapsed())
-    }
-
-    /// How long a call that stops its thread may take.
-    pub(crate) fn left_for_blocking(&self) -> Duration {
-        match self.waiter {
-            Waiter::Thread => self.left(),
-            Waiter::Test | Waiter::Future => Duration::ZERO,
-        }
     }
 
     /// Whether the waiter, as long as it waits, can do nothing that would end the wait.

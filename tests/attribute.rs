@@ -8,7 +8,7 @@ use std::process::Command;
 
 #[port_for("attribute/one")]
 fn one(mut api: PortGuard) {
-    assert_eq!(api.id(), "attribute/one");
+    assert_eq!(api.id(), Some("attribute/one"));
     assert_eq!(
         api.take_listener().unwrap().local_addr().unwrap(),
         api.addr()
@@ -17,18 +17,18 @@ fn one(mut api: PortGuard) {
 
 #[port_for("attribute/a", "attribute/b")]
 fn two(a: PortGuard, _: PortGuard) {
-    assert_eq!(a.id(), "attribute/a");
+    assert_eq!(a.id(), Some("attribute/a"));
 }
 
 #[port_for]
 fn bare(port: PortGuard) {
-    assert_eq!(port.id(), "port-for/attribute::bare::port");
+    assert_eq!(port.id(), Some("port-for/attribute::bare::port"));
 }
 
 #[port_for]
 #[tokio::test]
 async fn tokio_bare(port: &PortGuard) {
-    assert_eq!(port.id(), "port-for/attribute::tokio_bare::port");
+    assert_eq!(port.id(), Some("port-for/attribute::tokio_bare::port"));
 }
 
 #[port_for]
@@ -38,14 +38,14 @@ async fn tokio_bare(port: &PortGuard) {
 fn cases(port: &mut PortGuard, #[case] n: u8) {
     assert_eq!(
         port.id(),
-        format!("port-for/attribute::cases::case_{n}::port")
+        Some(&*format!("port-for/attribute::cases::case_{n}::port"))
     );
 }
 
 #[port_for(id = format!("attribute/shard-{n}"))]
 #[rstest]
 fn shard(#[values(1, 2)] n: u8, port: PortGuard) {
-    assert_eq!(port.id(), format!("attribute/shard-{n}"));
+    assert_eq!(port.id(), Some(&*format!("attribute/shard-{n}")));
 }
 
 #[port_for]
@@ -59,7 +59,7 @@ fn types(listener: TcpListener, addr: SocketAddr, port: u16) {
 fn marked(
     #[port("attribute/marked", default = 5432)] db: PortGuard,
 ) -> Result<(), port_for::Error> {
-    assert_eq!(db.id(), "attribute/marked");
+    assert_eq!(db.id(), Some("attribute/marked"));
     port_for::PortFor::shared().map(drop)
 }
 

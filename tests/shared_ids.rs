@@ -59,7 +59,7 @@ fn serve(guards: &mut [&mut PortGuard]) {
     let servers: Vec<_> = guards
         .iter_mut()
         .map(|guard| {
-            let answer = format!("{} {begin}", guard.id());
+            let answer = format!("{} {begin}", guard.id().unwrap());
             (
                 HttpServer::on(guard.take_listener().unwrap(), &answer),
                 answer,
@@ -75,7 +75,13 @@ fn serve(guards: &mut [&mut PortGuard]) {
     let end = now();
     let mut lines = String::new();
     for guard in guards {
-        writeln!(lines, "{} {} {begin} {end}", guard.id(), guard.port()).unwrap();
+        writeln!(
+            lines,
+            "{} {} {begin} {end}",
+            guard.id().unwrap(),
+            guard.port()
+        )
+        .unwrap();
     }
     let mut file = OpenOptions::new()
         .create(true)
@@ -205,7 +211,7 @@ fn all_four(
     serve(&mut [&mut d, &mut c, &mut b, &mut a]);
     // A test that returns has let go of everything by then.
     drop([a, b, c]);
-    d.release()
+    d.close()
 }
 
 #[port_for("shared/a")]

@@ -8,7 +8,5 @@
 fn every_mistake_has_its_message() {
     let tests = trybuild::TestCases::new();
     tests.compile_fail("tests/ui/*.rs");
-    if cfg!(feature = "rstest") {
-        tests.compile_fail("tests/ui/fixture/*.rs");
-    }
+    tests.compile_fail("tests/ui/fixture/*.rs");
 }

@@ -4,7 +4,7 @@
 //! each takes the first port of the order that its pool has. It must never change, or ids would
 //! move to other ports with a new version of the crate.
 
-use crate::hash::fnv1a;
+use crate::id::fnv1a;
 
 /// All ports, each once, in the order that is `id`'s.
 ///

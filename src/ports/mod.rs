@@ -18,15 +18,16 @@
 //! the port. That is what a guard is for.
 
 mod choice;
+mod numbers;
 mod os;
 mod parse;
 mod pool;
 mod probe;
 mod set;
+mod sys;
 mod table;
 
 pub(crate) use choice::walk;
 pub use parse::ParsePortSetError;
-pub(crate) use probe::accepts;
 pub use probe::{is_available, is_used, pick};
 pub use set::{Iter, PortSet, Ranges};

@@ -1,14 +1,11 @@
 //! Ports as they are right now.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use super::PortSet;
 use crate::socket;
-
-/// Plenty for an address of this machine; only a firewall that drops packets uses it up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::who::accepts;
 
 /// Whether somebody has the TCP port of `addr`, an address of this machine.
 ///
@@ -30,20 +27,6 @@ pub fn is_used(addr: impl Into<SocketAddr>) -> bool {
     let mut addr = addr.into();
     addr.set_ip(addr.ip().to_canonical());
     !socket::can_be_bound_at(addr).unwrap_or(false) || accepts(addr)
-}
-
-/// Whether somebody takes a connection at `addr`; at a wildcard, over loopback.
-pub(crate) fn accepts(addr: SocketAddr) -> bool {
-    let ip = match addr.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let mut target = addr;
-    target.set_ip(ip);
-    // A client's socket can get the very port that it connects to, and then meets itself.
-    TcpStream::connect_timeout(&target, CONNECT_TIMEOUT)
-        .is_ok_and(|stream| stream.local_addr().ok() != Some(target))
 }
 
 /// Whether `port` is good for a server and free at this moment: one of

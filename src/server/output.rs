@@ -5,7 +5,7 @@ use std::io;
 #[cfg(unix)]
 use std::{process::Child, thread};
 
-use crate::holder::printable;
+use crate::text::printable;
 
 /// The output of a server, as far as the command did not send it elsewhere.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Output {
     #[cfg(unix)]
     file: File,
     // A file that is open twice there has one position for both; a second opening, which takes a name, has its own.
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     file: tempfile::NamedTempFile,
 }
 
@@ -26,7 +26,7 @@ impl Output {
         Ok(Self {
             #[cfg(unix)]
             file: tempfile::tempfile()?,
-            #[cfg(not(unix))]
+            #[cfg(windows)]
             file: crate::files::make_fleeting()?,
         })
     }
@@ -37,7 +37,7 @@ impl Output {
         self.file.try_clone()
     }
 
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     pub(super) fn writer(&self) -> io::Result<File> {
         self.file.as_file().try_clone()
     }
@@ -79,7 +79,7 @@ impl Output {
         Ok(text)
     }
 
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     fn last_bytes(&self) -> io::Result<Vec<u8>> {
         use std::io::{Read, Seek, SeekFrom};
         let mut file = self.file.reopen()?;

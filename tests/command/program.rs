@@ -70,7 +70,7 @@ fn the_lease_lasts_as_long_as_the_command(#[case] id: &str, #[case] inherit: &[&
 
     running.signal(Signal::KILL);
     running.0.wait().unwrap();
-    ask().unwrap().release().unwrap();
+    ask().unwrap().close().unwrap();
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn several_ports_are_all_held() {
     let mut running = store.start(&["program/a", "program/b", "--", "sh", "-c", WAITS]);
     running.line();
     for found in store.library().assignments().unwrap() {
-        assert_eq!(found.holder().unwrap().pid(), running.0.id());
+        assert_eq!(found.holder().unwrap().pid(), Some(running.0.id()));
     }
 }
 
@@ -160,7 +160,7 @@ fn a_command_that_is_not_there_is_named() {
     has(&stderr(&done), &["`no-such-command`"]);
     let ports = store.library();
     let guard = ports.request("program/none").on_busy(OnBusy::Fail).guard();
-    guard.unwrap().release().unwrap();
+    guard.unwrap().close().unwrap();
 }
 
 #[test]

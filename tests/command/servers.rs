@@ -86,11 +86,11 @@ fn redis_binds_the_port_and_serves() {
     ]);
     assert_eq!(ask(port, "PING\r\n", &mut running), "+PONG\r\n");
     let held = store.library().assignments().unwrap();
-    assert_eq!(held[0].holder().unwrap().pid(), running.0.id());
+    assert_eq!(held[0].holder().unwrap().pid(), Some(running.0.id()));
 
     kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
-    store.library().guard("redis").unwrap().release().unwrap();
+    store.library().guard("redis").unwrap().close().unwrap();
 }
 
 const APP: &str = r#"
@@ -132,5 +132,5 @@ fn uvicorn_inherits_the_socket_and_serves() {
 
     kill_process(Pid::from_child(&running.0), Signal::TERM).unwrap();
     running.0.wait().unwrap();
-    store.library().guard("web").unwrap().release().unwrap();
+    store.library().guard("web").unwrap().close().unwrap();
 }

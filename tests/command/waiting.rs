@@ -32,7 +32,7 @@ fn the_lease_lasts_as_long_as_the_process_and_the_command_no_longer() {
     out.read_to_end(&mut Vec::new()).unwrap();
     let again = ports.request("waiting/lease");
     let again = again.timeout(Duration::from_secs(10)).guard();
-    again.unwrap().release().unwrap();
+    again.unwrap().close().unwrap();
 }
 
 #[test]

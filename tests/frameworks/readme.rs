@@ -63,7 +63,7 @@ mod rstest_ {
         assert_eq!(get(&format!("{api}{path}")), "hello");
     }
 
-    #[rstest] // rstest's own way, with the feature `rstest`; `port_async` for async tests
+    #[rstest] // rstest's own way; `port_async` for async tests
     fn answers_from_a_fixture(
         #[from(port_for::fixture::port)]
         #[with("api")]
@@ -111,7 +111,7 @@ mod test_log_and_test_case {
     #[test_case(1)]
     #[test_case(2)]
     fn serves_a_shard(n: u32, mut shard: PortGuard) {
-        assert_eq!(shard.id(), format!("shard-{n}"));
+        assert_eq!(shard.id().unwrap(), format!("shard-{n}"));
         let shard = serve(shard.take_listener().unwrap());
         assert_eq!(get(&shard), "hello");
     }

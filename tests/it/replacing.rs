@@ -162,7 +162,7 @@ mod on_windows {
             assert_eq!(error.raw_os_error(), Some(ERROR_LOCK_VIOLATION));
         }
         let listed = store.reopened().assignments().unwrap();
-        assert_eq!(listed[0].holder().unwrap().pid(), std::process::id());
+        assert_eq!(listed[0].holder().unwrap().pid(), Some(std::process::id()));
         let record = fs::read_to_string(lease.with_extension("holder")).unwrap();
         assert!(
             record.contains(&format!("\"pid\":{}", std::process::id())),

@@ -44,7 +44,7 @@ fn a_port_that_is_free_is_had_without_a_wait_and_without_a_runtime() {
     let Poll::Ready(guard) = polled else {
         panic!("it waits");
     };
-    assert_eq!(guard.unwrap().id(), store.api);
+    assert_eq!(guard.unwrap().id(), Some(&*store.api));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn several_ports_are_waited_for_in_a_task_too() {
             }
         });
         let [b_guard, a_guard] = second.unwrap();
-        assert_eq!([a_guard.id(), b_guard.id()], [&a, &b]);
+        assert_eq!([a_guard.id(), b_guard.id()], [Some(&*a), Some(&*b)]);
         let error = store.guards_async([&a, &a]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Deadlock);
     });
@@ -186,7 +186,7 @@ fn tasks_on_few_threads_take_turns() {
                         let guard = ports.guard_async(&id).await.unwrap();
                         // To another thread, perhaps.
                         yield_now().await;
-                        guard.release().unwrap();
+                        guard.close().unwrap();
                     }
                 })
             })

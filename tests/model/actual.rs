@@ -284,7 +284,7 @@ impl<'a> World<'a> {
         &self,
         caller: Caller,
         ask: &Ask,
-        end: impl FnOnce(Request<'_>) -> Result<T, Error> + Send + 'static,
+        end: impl FnOnce(Request) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let ask = ask.clone();
         let numbers = |nths: &Vec<u16>| {
@@ -369,15 +369,15 @@ impl<'a> World<'a> {
                     .map(|socket| Some(Box::new(socket) as Kept))
             }),
             Use::Vacate => (model.vacate(nth), |guard| guard.vacate().map(|_| None)),
-            Use::ReleaseHold => (model.release_hold(nth), |guard| {
-                guard.release_hold().map(|_| None)
+            Use::ReleaseHold => (model.close_hold(nth), |guard| {
+                guard.close_hold().map(|_| None)
             }),
             Use::Rearm { in_vain } if !in_vain && model.is_in_use(nth) => return Ok(()),
             Use::Rearm { .. } => (model.rearm(nth), |guard| guard.rearm().map(|()| None)),
             Use::Release => {
                 model.guards.remove(nth);
                 let guard = self.guards.remove(nth);
-                let got = self.run(thread, move || guard.release());
+                let got = self.run(thread, move || guard.close());
                 return self.agree(&Ok(()), &got);
             }
             Use::Drop => {
@@ -457,7 +457,7 @@ impl<'a> World<'a> {
         let seen: Vec<_> = listed
             .iter()
             .map(|found| {
-                let is_ours = |holder: &port_for::Holder| holder.pid() == std::process::id();
+                let is_ours = |holder: &port_for::Holder| holder.pid() == Some(std::process::id());
                 let is_held = found.holder().is_some_and(is_ours);
                 (found.id().to_owned(), found.port(), is_held)
             })
@@ -466,7 +466,7 @@ impl<'a> World<'a> {
             return Err(format!("{seen:?} is listed, not {expected:?}"));
         }
         for (guard, expected) in self.guards.iter().zip(&self.model.guards) {
-            if (guard.id(), guard.port()) != (expected.id, expected.port)
+            if (guard.id().unwrap_or("-"), guard.port()) != (expected.id, expected.port)
                 || guard.addr().is_ipv6() != (expected.family() == Family::V6)
             {
                 return Err(format!("{guard:?} is not {expected:?}"));

@@ -174,7 +174,7 @@ impl Model {
                 wrong.push(ErrorKind::InvalidId);
             }
             if ask.host == Some(UNKNOWN_HOST) {
-                wrong.push(ErrorKind::Bind);
+                wrong.push(ErrorKind::InvalidRequest);
             }
         }
         if !wrong.is_empty() {
@@ -205,7 +205,10 @@ impl Model {
                 let port = self.number(port);
                 let other = assigned.iter().find(|&(_, &other)| other == port);
                 let is_its_own = assigned.get(&key).is_none_or(|&has| has == port);
-                if port == 0 || !is_its_own || other.is_some_and(|(other, _)| *other != key) {
+                if port == 0 {
+                    return Err(ErrorKind::InvalidRequest);
+                }
+                if !is_its_own || other.is_some_and(|(other, _)| *other != key) {
                     return Err(ErrorKind::Conflict);
                 }
                 assigned.insert(key, port);
@@ -396,7 +399,7 @@ impl Model {
         self.let_go(nth, Handoff::Vacated)
     }
 
-    pub fn release_hold(&mut self, nth: usize) -> Expected<()> {
+    pub fn close_hold(&mut self, nth: usize) -> Expected<()> {
         self.let_go(nth, Handoff::LetGo)
     }
 

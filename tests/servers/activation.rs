@@ -113,7 +113,7 @@ fn an_activated_child_that_cannot_be_started_leaves_the_port_held() {
         let error = guard
             .spawn_activated(&mut Command::new(program))
             .unwrap_err();
-        assert_eq!(error.kind(), port_for::ErrorKind::Server);
+        assert_eq!(error.kind(), port_for::ErrorKind::NotStarted);
         assert!(error.to_string().contains(program), "{error}");
         TcpStream::connect(guard.addr()).unwrap();
     }

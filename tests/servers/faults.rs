@@ -39,7 +39,7 @@ fn a_command_that_does_not_exist_leaves_the_port_held() {
     let port = guard.port().to_string();
     check(
         &error,
-        ErrorKind::Server,
+        ErrorKind::NotStarted,
         &["`no-such-server`", &store.api, &port, "PATH"],
     );
     assert_holds(&mut guard);
@@ -55,7 +55,7 @@ fn a_command_that_exits_at_once_is_told_with_its_status_and_leaves_the_port_held
     let pid = server.id().to_string();
     check(
         &error,
-        ErrorKind::Server,
+        ErrorKind::Exited,
         &[
             &format!("`{} ", command.get_program().display()),
             &pid,
@@ -75,7 +75,7 @@ fn a_killed_server_is_told_with_its_signal() {
     let mut command = Command::new("/bin/sh");
     let mut server = guard.spawn(command.args(["-c", "kill -9 $$"])).unwrap();
     let error = server.wait_until(PATIENCE, |_| false).unwrap_err();
-    check(&error, ErrorKind::Server, &["signal: 9"]);
+    check(&error, ErrorKind::Exited, &["signal: 9"]);
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_child_that_listens_elsewhere_is_told_where() {
         .unwrap();
     let error = server.wait_ready(SHORT).unwrap_err();
     let addr = guard.addr().to_string();
-    check(&error, ErrorKind::Server, &[&addr, "it listens on "]);
+    check(&error, ErrorKind::NotReady, &[&addr, "it listens on "]);
     if wine::tells_whose_a_socket_is() {
-        check(&error, ErrorKind::Server, &["it listens on 127.0.0.1:"]);
+        check(&error, ErrorKind::NotReady, &["it listens on 127.0.0.1:"]);
     }
 }
 
@@ -103,17 +103,17 @@ fn a_child_that_does_not_reuse_addresses_is_told_with_the_way_out() {
         let error = server.wait_ready(PATIENCE).unwrap_err();
         check(
             &error,
-            ErrorKind::Server,
+            ErrorKind::Exited,
             &[
                 "stubborn: cannot have",
                 "exit status: 98",
-                "release the hold",
-                "release_hold",
+                "is in use",
+                "close_hold",
             ],
         );
     }
     // And the way out is one.
-    guard.release_hold().unwrap();
+    guard.close_hold().unwrap();
     let mut server = guard.spawn(&mut command).unwrap();
     server.wait_ready(PATIENCE).unwrap();
     assert_eq!(greeting(guard.addr()), "hello");
@@ -126,7 +126,7 @@ const CALLS: [(&str, Call); 7] = [
     ("take_listener", |guard| guard.take_listener().map(drop)),
     ("take_udp_socket", |guard| guard.take_udp_socket().map(drop)),
     ("vacate", |guard| guard.vacate().map(drop)),
-    ("release_hold", |guard| guard.release_hold().map(drop)),
+    ("close_hold", |guard| guard.close_hold().map(drop)),
     ("rearm", PortGuard::rearm),
     ("spawn", |guard| {
         guard.spawn(&mut Command::new("true")).map(drop)
@@ -141,14 +141,18 @@ fn refuses(guard: &mut PortGuard, calls: &[&str], state: &str) {
     for (name, call) in CALLS.iter().filter(|(name, _)| calls.contains(name)) {
         // Whatever the guard's state is, it is the system that cannot.
         let state = match *name {
-            "spawn_activated" if cfg!(not(unix)) => "cannot start a child with a socket",
+            "spawn_activated" if cfg!(not(unix)) => "does not support it",
             _ => state,
         };
         let error = call(guard).expect_err(name);
+        if *name == "spawn_activated" && cfg!(not(unix)) {
+            check(&error, ErrorKind::Unsupported, &[state]);
+            continue;
+        }
         check(
             &error,
             ErrorKind::Handoff,
-            &[state, guard.id(), &guard.port().to_string()],
+            &[state, guard.id().unwrap(), &guard.port().to_string()],
         );
     }
 }
@@ -161,7 +165,7 @@ fn a_guard_whose_listener_was_taken_says_so() {
     let calls = [
         "take_listener",
         "vacate",
-        "release_hold",
+        "close_hold",
         "rearm",
         "spawn",
         "spawn_activated",
@@ -182,7 +186,7 @@ fn a_guard_whose_listener_was_given_to_a_child_says_so() {
     let calls = [
         "take_listener",
         "vacate",
-        "release_hold",
+        "close_hold",
         "rearm",
         "spawn",
         "spawn_activated",
@@ -209,14 +213,14 @@ fn a_guard_that_has_vacated_says_so() {
 }
 
 #[test]
-fn a_guard_that_has_released_its_hold_says_so() {
+fn a_guard_that_has_closed_its_hold_says_so() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
-    guard.release_hold().unwrap();
+    guard.close_hold().unwrap();
     refuses(
         &mut guard,
         &["take_listener", "spawn_activated"],
-        "has let go of the port",
+        "has closed its hold",
     );
     guard.vacate().unwrap();
     guard.rearm().unwrap();
@@ -232,12 +236,12 @@ fn of_two_servers_on_a_port_the_one_that_ended_takes_nothing_from_the_other() {
     // One that is not up yet.
     let _second = guard.spawn(&mut deaf()).unwrap();
     let error = first.wait_ready(PATIENCE).unwrap_err();
-    check(&error, ErrorKind::Server, &[&exit_status(3)]);
+    check(&error, ErrorKind::Exited, &[&exit_status(3)]);
     TcpStream::connect(guard.addr()).unwrap_err();
     // What a failed `unwrap` shows: the kind is no part of what the server has said.
     let shown = format!("{error:?}");
     assert!(
-        shown.contains(" [Server]\nits last lines:\n  mine"),
+        shown.contains(" [Exited]\nits last lines:\n  mine"),
         "{shown}"
     );
 }
@@ -269,10 +273,10 @@ fn a_stranger_on_the_port_is_named_when_the_server_lives_on() {
     let stranger = stranger(&store, &mut guard);
     let mut deaf = guard.spawn(&mut deaf()).unwrap();
     let error = deaf.wait_ready(PATIENCE).unwrap_err();
-    check_names(&error, ErrorKind::Server, &stranger);
+    check_names(&error, ErrorKind::WrongServer, &stranger);
     // Nor is its answer taken for the server's.
     let error = deaf.wait_until(PATIENCE, |_| true).unwrap_err();
-    check_names(&error, ErrorKind::Server, &stranger);
+    check_names(&error, ErrorKind::WrongServer, &stranger);
 }
 
 #[test]
@@ -288,7 +292,11 @@ fn a_stranger_on_the_port_is_named_when_the_server_gives_up() {
         .unwrap();
     // Whether its end or the stranger is seen first.
     let error = hello.wait_ready(PATIENCE).unwrap_err();
-    check_names(&error, ErrorKind::Server, &stranger);
+    assert!(
+        matches!(error.kind(), ErrorKind::Exited | ErrorKind::WrongServer),
+        "{error:?}"
+    );
+    check_names(&error, error.kind(), &stranger);
 }
 
 #[test]
@@ -303,7 +311,7 @@ fn a_stranger_in_this_very_process_is_no_server_either() {
     let error = deaf.wait_ready(PATIENCE).unwrap_err();
     check(
         &error,
-        ErrorKind::Server,
+        ErrorKind::WrongServer,
         &[&format!("process {}", process::id())],
     );
 }
@@ -348,6 +356,6 @@ fn a_daemon_is_told_to_stay_in_the_foreground() {
         std::thread::yield_now();
     }
     if let Err(error) = waited {
-        check(&error, ErrorKind::Server, &[]);
+        check(&error, ErrorKind::Exited, &[]);
     }
 }

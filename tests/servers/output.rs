@@ -90,13 +90,13 @@ mod on_unix {
             command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
         }
         let told = told_of(&mut command);
-        assert_eq!(told.contains("its last lines"), how != "inherit", "{told}");
+        assert!(told.contains("its last lines"), "{told}");
     }
 
     #[rstest]
-    #[case("inherit", true)]
-    #[case("nothing", false)]
-    fn what_the_command_says_is_to_be_inherited_is(#[case] how: &str, #[case] is_shown: bool) {
+    #[case("inherit")]
+    #[case("nothing")]
+    fn what_would_go_to_the_tests_own_output_is_captured(#[case] how: &str) {
         let store = TempStore::new();
         let output = command("output::on_unix::inheriting", store.path(), how)
             .output()
@@ -105,7 +105,7 @@ mod on_unix {
         let shown = String::from_utf8(shown).unwrap();
         assert!(output.status.success(), "{shown}");
         for line in ["to stdout\n", "to stderr\n"] {
-            assert_eq!(shown.contains(line), is_shown, "{shown}");
+            assert!(!shown.contains(line), "{shown}");
         }
     }
 

@@ -97,7 +97,7 @@ fn a_rival_never_gets_the_port_in_200_spawns() {
 #[test]
 fn a_rival_gets_the_port_when_the_hold_is_closed() {
     let race = race(10, |guard, _| {
-        guard.release_hold().unwrap();
+        guard.close_hold().unwrap();
     });
     assert_ne!(race.had, 0);
 }

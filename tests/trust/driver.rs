@@ -85,7 +85,7 @@ pub const CALLS: &[Call] = &[
                 let guards = ports.guards(["new", "b", "new 2"])?;
                 let said = guards
                     .iter()
-                    .map(|guard| format!("{}={}", guard.id(), guard.port()))
+                    .map(|guard| format!("{}={}", guard.id().unwrap(), guard.port()))
                     .collect::<Vec<_>>()
                     .join(",");
                 kept = Some(guards);
@@ -137,7 +137,7 @@ pub const CALLS: &[Call] = &[
             let lines = entries.map(|(id, port)| format!("{id} = {port}\n"));
             std::fs::write(&config, format!("[DEFAULT]\n{}", lines.concat())).unwrap();
             between(&mut || {
-                port_for::__cli::import(ports, &config)?;
+                import(ports, &config)?;
                 Ok(entries.map(|(id, port)| format!("{id}={port}")).join(","))
             });
             Ok(())
@@ -173,7 +173,7 @@ pub const CALLS: &[Call] = &[
                     guard.rearm()?;
                     drop(guard.take_listener()?);
                     guard.rearm()?;
-                    guard.release()?;
+                    guard.close()?;
                 }
                 Ok(String::new())
             });
@@ -224,4 +224,14 @@ pub fn acknowledged(said: &str) -> Option<BTreeMap<String, u16>> {
             Some((id.to_owned(), port.parse().ok()?))
         })
         .collect()
+}
+
+/// Takes over the configuration, which has nothing wrong in it.
+#[cfg(feature = "cli")]
+fn import(ports: &PortFor, config: &Path) -> Result<(), Error> {
+    match port_for::__cli::import(ports, config) {
+        Ok(_) => Ok(()),
+        Err(port_for::__cli::ImportError::Store(error)) => Err(error),
+        Err(other) => panic!("{other}"),
+    }
 }

@@ -59,7 +59,7 @@ pub fn storm(form: Form) -> Report {
                         let request = ports.request(id).on_busy(OnBusy::Fail);
                         let port = match request.guard().and_then(|guard| {
                             let port = guard.port();
-                            guard.release().map(|()| port)
+                            guard.close().map(|()| port)
                         }) {
                             Ok(port) => port,
                             Err(error) => {

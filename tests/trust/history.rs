@@ -113,7 +113,7 @@ fn take_turn(ports: &PortFor, journal: &Journal, turn: &str) -> Result<(), port_
     let began = now();
     let records: Vec<_> = guards
         .iter()
-        .map(|guard| format!("+ {turn} {} {} {began}", guard.id(), guard.port()))
+        .map(|guard| format!("+ {turn} {} {} {began}", guard.id().unwrap(), guard.port()))
         .collect();
     journal.write(&records);
     for guard in &mut guards {
@@ -121,7 +121,7 @@ fn take_turn(ports: &PortFor, journal: &Journal, turn: &str) -> Result<(), port_
     }
     let ended = now();
     journal.write(&[format!("- {turn} {ended}")]);
-    guards.into_iter().try_for_each(PortGuard::release)
+    guards.into_iter().try_for_each(PortGuard::close)
 }
 
 fn use_port(guard: &mut PortGuard) -> Result<(), port_for::Error> {
@@ -134,7 +134,7 @@ fn use_port(guard: &mut PortGuard) -> Result<(), port_for::Error> {
         2 => thread::sleep(Duration::from_micros(fastrand::u64(..500))),
         _ => {}
     }
-    if guard.id().starts_with("fleeting") {
+    if guard.id().unwrap().starts_with("fleeting") {
         // Long enough for the others to release its id and have it assigned anew, if they could.
         thread::sleep(Duration::from_micros(fastrand::u64(..20_000)));
     }

@@ -61,7 +61,7 @@ impl Place {
             let ports = PortFor::open(place.store()).unwrap();
             for id in driver::OLD {
                 let request = ports.request(id).ports(place.pool.clone());
-                request.guard().unwrap().release().unwrap();
+                request.guard().unwrap().close().unwrap();
             }
         }
         place

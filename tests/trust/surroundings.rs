@@ -803,7 +803,7 @@ fn leases_deleted(folder: &Path) {
     guard.rearm().unwrap();
     clean();
     others_stay_out();
-    guard.release().unwrap();
+    guard.close().unwrap();
     assert_eq!(works(&ports, &id), port);
 }
 

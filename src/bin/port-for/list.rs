@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use port_for::__cli::{self as cli, Occupant, printable};
-use port_for::{Assignment, Holder, PortFor};
+use port_for::__cli::{self as cli, printable};
+use port_for::{Assignment, Holder, Occupant, PortFor};
 use serde_json::{Value, json};
 
 use crate::{Failure, age, note, print};
@@ -55,13 +55,11 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
             None => "nobody holds it".to_owned(),
         },
     ];
-    lines.extend(who.occupants.iter().map(|Occupant { pid, command, user }| {
-        let user = user.map_or_else(String::new, |user| format!(", user {user}"));
-        format!(
-            "process {pid} (`{}`{user}) listens on it",
-            printable(command)
-        )
-    }));
+    lines.extend(
+        who.occupants
+            .iter()
+            .map(|occupant| format!("{occupant} listens on it")),
+    );
     if who.occupants.is_empty() {
         lines.push(if who.is_free {
             "nobody listens on it".to_owned()
@@ -80,7 +78,7 @@ fn print_json(value: &Value) -> Result<(), Failure> {
 fn object(id: Option<&str>, port: u16, holder: Option<&Holder>, occupants: &[Occupant]) -> Value {
     let occupants: Vec<_> = occupants
         .iter()
-        .map(|who| json!({ "pid": who.pid, "command": who.command, "user": who.user }))
+        .map(|who| json!({ "pid": who.pid(), "command": who.command(), "user": who.user() }))
         .collect();
     json!({
         "id": id,
@@ -90,7 +88,7 @@ fn object(id: Option<&str>, port: u16, holder: Option<&Holder>, occupants: &[Occ
             "pid": holder.pid(),
             "test": holder.test(),
             "command": holder.command(),
-            "since": seconds(holder.since()),
+            "since": holder.since().map(seconds),
         })),
         "occupants": occupants,
     })
@@ -130,8 +128,8 @@ fn cells(found: &Assignment, occupants: &[Occupant]) -> [String; COLUMNS] {
             let command = without_folder(holder.command());
             (holder.pid(), holder.test().unwrap_or(command))
         }
-        (None, Some(occupant)) => (occupant.pid, without_folder(&occupant.command)),
-        (None, None) => (0, ""),
+        (None, Some(occupant)) => (Some(occupant.pid()), without_folder(occupant.command())),
+        (None, None) => (None, ""),
     };
     [
         found.id().to_owned(),
@@ -139,16 +137,13 @@ fn cells(found: &Assignment, occupants: &[Occupant]) -> [String; COLUMNS] {
         state(found.holder(), !occupants.is_empty()).to_owned(),
         found
             .holder()
-            .map(|holder| age::ago(holder.since()))
+            .and_then(Holder::since)
+            .map(age::ago)
             .unwrap_or_default(),
         found
             .last_used()
             .map_or_else(|| "unknown".to_owned(), age::ago),
-        if pid == 0 {
-            String::new()
-        } else {
-            pid.to_string()
-        },
+        pid.map(|pid| pid.to_string()).unwrap_or_default(),
         printable(who),
     ]
 }

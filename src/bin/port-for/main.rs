@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use clap_mangen::roff::{Roff, roman};
-use port_for::{__cli as cli, Error, ErrorKind, PortFor};
+use port_for::__cli::{self as cli, ImportError};
+use port_for::{Error, ErrorKind, PortFor};
 
 use crate::args::Args;
 
@@ -30,10 +31,20 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {
             // An id twice is the only deadlock that a process can have which asks once.
-            ErrorKind::InvalidId | ErrorKind::Config | ErrorKind::Deadlock => {
-                Self::Usage(error.to_string())
-            }
+            ErrorKind::InvalidId
+            | ErrorKind::InvalidRequest
+            | ErrorKind::Config
+            | ErrorKind::Deadlock => Self::Usage(error.to_string()),
             _ => Self::Could(error.to_string()),
+        }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Store(error) => error.into(),
+            error => Self::Could(error.to_string()),
         }
     }
 }

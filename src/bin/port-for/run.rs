@@ -96,11 +96,8 @@ fn fill_in(word: &OsStr, guards: &[PortGuard]) -> OsString {
     };
     let mut text = text.to_owned();
     for guard in guards {
-        let (id, port, addr) = (
-            guard.id(),
-            guard.port().to_string(),
-            guard.addr().to_string(),
-        );
+        let (port, addr) = (guard.port().to_string(), guard.addr().to_string());
+        let id = guard.id().expect("each has one of the names");
         text = replace(&text, &format!("{{port:{id}}}"), &port);
         text = replace(&text, &format!("{{addr:{id}}}"), &addr);
     }

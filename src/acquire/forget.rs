@@ -1,0 +1,158 @@
+//! Forgetting assignments.
+
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::{Cause, Error};
+use crate::files::{Access, LOCKS_CAN_BE_REMOVED};
+use crate::lease::{Lease, record};
+use crate::ports::PortSet;
+use crate::store::{Assignment, Store, Transaction};
+use crate::wait::{Wait, without_pending};
+
+/// Forgets the port of `id`, unless somebody holds it.
+pub(crate) fn release(context: &Context, id: &str) -> Result<Option<u16>, Error> {
+    let key = context.key(id)?;
+    let store = &context.store;
+    if store.snapshot()?.port_of(&key).is_none() {
+        return Ok(None);
+    }
+    let mut change = store.begin(context.config.timeout)?;
+    let Some(port) = change.snapshot().port_of(&key) else {
+        return Ok(None);
+    };
+    let Some(lease) = take_for_a_moment(store, port, change.access())? else {
+        let lease = store.leases().path(port);
+        return Err(Cause::Busy {
+            id: id.to_owned(),
+            port,
+            holder: record::read(&lease),
+            waited: Wait::GLANCE,
+            lease,
+            advice: "what is in use cannot be forgotten: let it end first",
+        }
+        .into());
+    };
+    change.remove(&key);
+    change.commit()?;
+    // Under both locks: whoever waits for the lease notices that its file is gone.
+    lease.remove()?;
+    Ok(Some(port))
+}
+
+/// Forgets what was not used for that long, in this namespace.
+pub(crate) fn prune(context: &Context, unused_for: Duration) -> Result<Vec<Assignment>, Error> {
+    let mut wait = Wait::new(context.config.timeout);
+    without_pending(forget_unused(context, &mut wait, unused_for, |key, _| {
+        context.id_of(key)
+    }))
+}
+
+/// Forgets what was not used for that long and has one of the ports, in all namespaces: a checkout that is gone
+/// forgets nothing by itself. Those that are asked for are about to be used.
+pub(super) async fn make_room(
+    context: &Context,
+    wait: &mut Wait,
+    unused_for: Duration,
+    ports: &PortSet,
+    asked: &[&str],
+) -> Result<Vec<Assignment>, Error> {
+    forget_unused(context, wait, unused_for, |key, port| {
+        (ports.contains(port) && !asked.contains(&key)).then_some(key)
+    })
+    .await
+}
+
+/// As many leases are held at once: each is an open file, of which a process may have 256 on some systems.
+const BATCH: usize = 64;
+
+/// `name` tells by which name to speak of an assignment; none: leave it.
+async fn forget_unused(
+    context: &Context,
+    wait: &mut Wait,
+    unused_for: Duration,
+    name: impl for<'key> Fn(&'key str, u16) -> Option<&'key str>,
+) -> Result<Vec<Assignment>, Error> {
+    let store = &context.store;
+    if store.access()?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut change = store.begin_within(wait).await?;
+    let access = change.access();
+    let all: Vec<_> = change.snapshot().iter().map(own).collect();
+    let mut forgotten = Vec::new();
+    for batch in all.chunks(BATCH) {
+        let mut leases = Vec::new();
+        for (key, port) in batch {
+            if let Some(name) = name(key, *port)
+                && let Some(found) = unused(store, name, *port, access, unused_for)?
+                // Whoever took it since we looked uses it.
+                && let Some(lease) = take_for_a_moment(store, *port, access)?
+            {
+                change.remove(key);
+                leases.push(lease);
+                forgotten.push(found);
+            }
+        }
+        change.commit()?;
+        for lease in leases {
+            lease.remove()?;
+        }
+    }
+    remove_strays(store, &change)?;
+    Ok(forgotten)
+}
+
+fn own((key, port): (&str, u16)) -> (String, u16) {
+    (key.to_owned(), port)
+}
+
+/// What is known of an assignment that nobody has used for that long; none if somebody has.
+fn unused(
+    store: &Store,
+    name: &str,
+    port: u16,
+    access: Access,
+    unused_for: Duration,
+) -> Result<Option<Assignment>, Error> {
+    let leases = store.leases();
+    if leases.last_used(port)?.is_none() {
+        // Nothing is known, so the time is counted from now on.
+        leases.record_use(port, access)?;
+    }
+    let found = Assignment::look(leases, access, name, port)?;
+    // A time in the future, of a clock that was set back, is no time ago.
+    let ago = found.last_used().and_then(|last| last.elapsed().ok());
+    let is_unused = found.holder().is_none() && ago.unwrap_or_default() >= unused_for;
+    Ok(is_unused.then_some(found))
+}
+
+/// Removes the lease files of ports that are nobody's: those of guards without an id, and those of processes that were
+/// killed between forgetting an assignment and removing its file.
+fn remove_strays(store: &Store, change: &Transaction<'_>) -> Result<(), Error> {
+    if !LOCKS_CAN_BE_REMOVED {
+        return Ok(());
+    }
+    let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
+    for port in store.leases().ports()? {
+        if !assigned.contains(port)
+            && let Some(lease) = store.leases().try_take(port, change.access())?
+        {
+            lease.remove()?;
+        }
+    }
+    Ok(())
+}
+
+/// The lease of the port, unless somebody holds it for longer than a glance takes.
+fn take_for_a_moment(store: &Store, port: u16, access: Access) -> Result<Option<Lease>, Error> {
+    let mut wait = Wait::glance();
+    loop {
+        if let Some(lease) = store.leases().try_take(port, access)? {
+            return Ok(Some(lease));
+        }
+        if !wait.pause() {
+            return Ok(None);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The listening socket on a leased port, and what to do about a stranger who has it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::assign;
+use super::refused::refused;
+use super::target::Target;
+use super::tell::{PATIENCE, say, tell};
+use crate::ask::OnBusy;
+use crate::context::Context;
+use crate::error::{Cause, Error, ErrorKind};
+use crate::guard::{Hold, PortGuard, Refused};
+use crate::lease::Lease;
+use crate::wait::Wait;
+use crate::who::{Occupants, Protocol};
+
+/// Guards in the order of the targets; none when an id was moved to another port, and all has to begin again.
+pub(super) async fn all(
+    context: &Context,
+    targets: &[&Target<'_>],
+    ports: &[u16],
+    leases: impl Iterator<Item = Lease>,
+    wait: &mut Wait,
+) -> Result<Option<Vec<PortGuard>>, Error> {
+    let mut guards = Vec::with_capacity(targets.len());
+    for ((target, &port), lease) in targets.iter().zip(ports).zip(leases) {
+        let Some(hold) = hold(context, target, port, &lease, wait).await? else {
+            return Ok(None);
+        };
+        lease.settle()?;
+        guards.push(PortGuard::new(Some(target.ask.id.clone()), hold, lease));
+    }
+    Ok(Some(guards))
+}
+
+/// The listening socket, waited for while a stranger listens there; none when the id was moved instead.
+async fn hold(
+    context: &Context,
+    target: &Target<'_>,
+    port: u16,
+    lease: &Lease,
+    wait: &mut Wait,
+) -> Result<Option<Hold>, Error> {
+    let ask = target.ask;
+    let addrs: Vec<_> = (ask.host.ips().iter())
+        .map(|&ip| SocketAddr::new(ip, port))
+        .collect();
+    let mut obstacle = Obstacle::new();
+    loop {
+        let bound = if lease.is_new() {
+            Hold::bind_alone(&addrs, ask.udp)
+        } else {
+            Hold::bind(&addrs, ask.udp)
+        };
+        let taken = match bound {
+            Ok(hold) => return Ok(Some(hold)),
+            Err(taken) if taken.is_taken() => taken,
+            Err(other) => return Err(refused(Some(&ask.id), other.addr, other.source)),
+        };
+        if ask.on_busy == OnBusy::Move && !ask.is_exact() {
+            move_away(context, target, port, taken.protocol, wait).await?;
+            return Ok(None);
+        }
+        obstacle.outlast(target, taken, wait).await?;
+    }
+}
+
+/// A stranger who has a port without a lease.
+pub(super) struct Obstacle {
+    /// When it was met: a lease may have been waited for before. The last holder may still be closing its server's
+    /// socket, and is no stranger yet.
+    met: Instant,
+    told: bool,
+}
+
+impl Obstacle {
+    pub(super) fn new() -> Self {
+        Self {
+            met: Instant::now(),
+            told: false,
+        }
+    }
+
+    /// Waits for a moment, and says after a while for whom.
+    ///
+    /// # Errors
+    ///
+    /// [`Occupied`](ErrorKind::Occupied) when the time is up.
+    pub(super) async fn outlast(
+        &mut self,
+        target: &Target<'_>,
+        taken: Refused,
+        wait: &mut Wait,
+    ) -> Result<(), Error> {
+        let id = &target.ask.id;
+        let (port, protocol) = (taken.addr.port(), taken.protocol);
+        let listens_there = protocol.listens_there();
+        if !self.told && self.met.elapsed() >= PATIENCE {
+            let occupants = Occupants::of(protocol, port);
+            say(
+                &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
+                target,
+                wait,
+            );
+            self.told = true;
+        }
+        if wait.rest().await {
+            return Ok(());
+        }
+        Err(Cause::Occupied {
+            id: id.clone(),
+            port,
+            // Before the look at all processes, which can take a while.
+            waited: wait.elapsed(),
+            occupants: Occupants::of(protocol, port),
+            listens_there,
+            source: taken.source,
+        }
+        .into())
+    }
+}
+
+/// Assigns another port to an id whose lease we have and whose port a stranger has.
+async fn move_away(
+    context: &Context,
+    target: &Target<'_>,
+    port: u16,
+    protocol: Protocol,
+    wait: &mut Wait,
+) -> Result<(), Error> {
+    match try_move(context, target, port, protocol, wait).await {
+        Err(error) if error.kind() == ErrorKind::Exhausted => {
+            assign::make_room(context, &[target], wait, error).await?;
+            try_move(context, target, port, protocol, wait).await
+        }
+        done => done,
+    }
+}
+
+async fn try_move(
+    context: &Context,
+    target: &Target<'_>,
+    port: u16,
+    protocol: Protocol,
+    wait: &mut Wait,
+) -> Result<(), Error> {
+    let mut change = context.store.begin_within(wait).await?;
+    if change.snapshot().port_of(&target.key) == Some(port) {
+        // Still among the assigned, and occupied: it will not be chosen again.
+        let other = assign::choose(context, &change, target)?;
+        change.assign(&target.key, other);
+        change.commit()?;
+        let occupants = Occupants::of(protocol, port);
+        let listens_there = protocol.listens_there();
+        let id = &target.ask.id;
+        tell(&format!(
+            "`{id}` has port {other} from now on; at {port}, somebody else {listens_there}: {occupants}"
+        ));
+    }
+    Ok(())
+}

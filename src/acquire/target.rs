@@ -1,0 +1,55 @@
+//! One port that is asked for, with what follows from it for the store.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::ask::{Ask, OnBusy};
+use crate::context::Context;
+use crate::error::{Cause, Error};
+use crate::wait::Wait;
+
+pub(super) struct Target<'a> {
+    pub(super) ask: &'a Ask,
+    /// What the store calls the id.
+    pub(super) key: Cow<'a, str>,
+    pub(super) timeout: Duration,
+}
+
+/// Checks what can be checked before the store is touched.
+pub(super) fn targets<'a>(context: &Context, asks: &'a [Ask]) -> Result<Vec<Target<'a>>, Error> {
+    let mut targets: Vec<Target<'a>> = Vec::with_capacity(asks.len());
+    for ask in asks {
+        if targets.iter().any(|other| other.ask.id == ask.id) {
+            let id = ask.id.clone();
+            return Err(Cause::Twice { id }.into());
+        }
+        targets.push(Target {
+            ask,
+            key: context.key(&ask.id)?,
+            timeout: ask.timeout.unwrap_or(context.config.timeout),
+        });
+    }
+    Ok(targets)
+}
+
+pub(super) fn longest(limits: impl Iterator<Item = Duration>) -> Duration {
+    limits.max().unwrap_or_default()
+}
+
+impl Target<'_> {
+    pub(super) fn limit(&self) -> Duration {
+        match self.ask.on_busy {
+            OnBusy::Fail => Wait::GLANCE,
+            OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
+        }
+    }
+
+    /// What to do when the wait was too short.
+    pub(super) fn advice_to_wait(&self) -> &'static str {
+        match self.ask.on_busy {
+            OnBusy::Fail => "let it end, or ask with another `on_busy` to wait for it",
+            _ if self.ask.timeout.is_some() => "let it end, or ask with a longer timeout",
+            _ => "let it end, or wait longer with `PORT_FOR_TIMEOUT` (seconds)",
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is asked for, as plain data. [`Request`](crate::Request), the attribute's expansion and the command fill it in.
+
+use std::time::Duration;
+
+use crate::guard::Host;
+use crate::ports::PortSet;
+
+/// One port to ask for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) id: String,
+    pub(crate) preference: Preference,
+    /// The ports to choose from, instead of the pool.
+    pub(crate) ports: Option<PortSet>,
+    pub(crate) host: Host,
+    pub(crate) udp: bool,
+    /// How long to wait, instead of what the environment says.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) on_busy: OnBusy,
+}
+
+/// The port that an id should have when it gets its first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preference {
+    /// The first free one of the id's own order.
+    Any,
+    /// This one if it is free and fit.
+    Default(u16),
+    /// This one.
+    Exact(u16),
+}
+
+/// What to do when another process has the port at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum OnBusy {
+    /// Wait for it until the timeout.
+    #[default]
+    Wait,
+    /// Give up at once, whatever the timeout: after ten milliseconds.
+    Fail,
+    /// Leave the port to a stranger who listens on it: the id is assigned another port, which is reported on stderr.
+    ///
+    /// A live holder of the id is waited for all the same, since there must never be two; and an
+    /// [exact](crate::Request::exact_port) port is not moved.
+    Move,
+}
+
+impl Ask {
+    pub(crate) fn new(id: String) -> Self {
+        Self {
+            id,
+            preference: Preference::Any,
+            ports: None,
+            host: Host::default(),
+            udp: false,
+            timeout: None,
+            on_busy: OnBusy::default(),
+        }
+    }
+
+    /// 0 is no preference.
+    pub(crate) fn prefer(&mut self, port: u16) {
+        self.preference = if port == 0 {
+            Preference::Any
+        } else {
+            Preference::Default(port)
+        };
+    }
+
+    pub(crate) fn is_exact(&self) -> bool {
+        matches!(self.preference, Preference::Exact(_))
+    }
+}

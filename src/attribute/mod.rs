@@ -1,0 +1,129 @@
+//! What the attribute's expansion calls. Not for people: it changes with the macro crate, which is pinned for that.
+
+use std::time::Duration;
+
+use crate::acquire;
+use crate::ask::{Ask, Preference};
+use crate::error::Error;
+use crate::port_for::PortFor;
+use crate::wait::{Waiter, without_pending};
+
+mod auto_id;
+pub mod fixture;
+mod param;
+
+pub use crate::ask::OnBusy;
+pub use auto_id::auto_id;
+pub use param::FromGuard;
+use param::Slot;
+
+/// One port that a test asks for. What is a string here was checked by the macro.
+#[derive(Debug)]
+pub struct Wanted(Ask);
+
+impl Wanted {
+    /// The port of `id`.
+    #[must_use]
+    pub fn new(id: &(impl AsRef<str> + ?Sized)) -> Self {
+        Self(Ask::new(id.as_ref().to_owned()))
+    }
+
+    /// As [`Request::default_port`](crate::Request::default_port); so are the others.
+    #[must_use]
+    pub fn default_port(mut self, port: u16) -> Self {
+        self.0.prefer(port);
+        self
+    }
+
+    /// `exact = 80`.
+    #[must_use]
+    pub fn exact_port(mut self, port: u16) -> Self {
+        self.0.preference = Preference::Exact(port);
+        self
+    }
+
+    /// `ports = "20000-20999"`.
+    #[must_use]
+    pub fn ports(mut self, ports: &'static str) -> Self {
+        self.0.ports = Some(ports.parse().expect("the macro has checked it"));
+        self
+    }
+
+    /// `host = "::1"`.
+    #[must_use]
+    pub fn host(mut self, host: &'static str) -> Self {
+        self.0.host = host.parse().expect("the macro has checked it");
+        self
+    }
+
+    /// `timeout = "5s"`.
+    #[must_use]
+    pub fn timeout_millis(mut self, millis: u64) -> Self {
+        self.0.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// `on_busy = "fail"`.
+    #[must_use]
+    pub fn on_busy(mut self, on_busy: OnBusy) -> Self {
+        self.0.on_busy = on_busy;
+        self
+    }
+
+    /// `udp`.
+    #[must_use]
+    pub fn udp(mut self) -> Self {
+        self.0.udp = true;
+        self
+    }
+}
+
+/// All the ports of a test, together: in whatever order tests name the same ids, none waits for another in a circle.
+///
+/// # Panics
+///
+/// With the error's message, at the caller: the line of the attribute.
+#[must_use]
+#[track_caller]
+pub fn guards<const N: usize>(wanted: [Wanted; N]) -> [Slot; N] {
+    acquired(without_pending(guards_for(Waiter::Thread, wanted)))
+}
+
+/// [`guards`] for an async test; [`acquired`] panics for it, as a future has no caller to point at.
+///
+/// # Errors
+///
+/// What a guard's acquisition gives.
+pub async fn guards_async<const N: usize>(wanted: [Wanted; N]) -> Result<[Slot; N], Error> {
+    guards_for(Waiter::Test, wanted).await
+}
+
+/// The second half of [`guards_async`].
+#[must_use]
+#[track_caller]
+pub fn acquired<const N: usize>(slots: Result<[Slot; N], Error>) -> [Slot; N] {
+    match slots {
+        Ok(slots) => slots,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Makes of a guard what the parameter's type wants.
+#[must_use]
+#[track_caller]
+pub fn param<'slot, T: FromGuard<'slot>>(slot: &'slot mut Slot) -> T {
+    match T::from_slot(slot) {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn guards_for<const N: usize>(
+    waiter: Waiter,
+    wanted: [Wanted; N],
+) -> Result<[Slot; N], Error> {
+    let context = PortFor::shared()?.context();
+    let asks = wanted.map(|Wanted(ask)| ask);
+    let guards = acquire::guards_for(waiter, context, &asks).await?;
+    Ok(acquire::array(guards).map(Slot::new))
+}

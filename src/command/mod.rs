@@ -1,0 +1,98 @@
+//! What only the command line tool needs. Not for people.
+#![allow(
+    clippy::missing_errors_doc,
+    reason = "hidden: the command is its only caller"
+)]
+
+use std::path::Path;
+
+use crate::acquire;
+use crate::ask::{Ask, Preference};
+use crate::error::Error;
+use crate::guard::PortGuard;
+use crate::port_for::PortFor;
+use crate::socket;
+use crate::text;
+use crate::who::{Holder, Occupant, Occupants, Protocol};
+
+#[cfg(windows)]
+mod console;
+mod import;
+mod program;
+mod python_config;
+
+pub use import::{ImportError, Imported};
+pub use program::{become_program, hand_over};
+pub use python_config::{Entry, Fault, parse as parse_python_config};
+
+/// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
+pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
+    acquire::numbers(port_for.context(), &asks(ids, exact))
+}
+
+/// Guards for the ids, all or none.
+pub fn guards(
+    port_for: &PortFor,
+    ids: &[String],
+    exact: Option<u16>,
+) -> Result<Vec<PortGuard>, Error> {
+    acquire::guards(port_for.context(), &asks(ids, exact))
+}
+
+fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
+    let mut asks: Vec<_> = ids.iter().cloned().map(Ask::new).collect();
+    if let (Some(port), Some(first)) = (exact, asks.first_mut()) {
+        first.preference = Preference::Exact(port);
+    }
+    asks
+}
+
+/// Takes over the assignments of Python's `port-for`.
+pub fn import(port_for: &PortFor, path: &Path) -> Result<Imported, ImportError> {
+    import::import(port_for.context(), path)
+}
+
+/// The text without what would move a terminal's cursor.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text::printable(text)
+}
+
+/// The processes that listen on each of the ports, with one look at the system.
+#[must_use]
+pub fn occupants(ports: &[u16]) -> Vec<Vec<Occupant>> {
+    let each = Occupants::of_each(ports).into_iter();
+    each.map(Occupants::into_vec).collect()
+}
+
+/// Everything about one port.
+#[derive(Debug)]
+pub struct Who {
+    /// The id that it is assigned to.
+    pub id: Option<String>,
+    /// Who has its lease.
+    pub holder: Option<Holder>,
+    /// Who listens on it, as far as the system tells.
+    pub occupants: Vec<Occupant>,
+    /// Whether every socket keeps away from it.
+    pub is_free: bool,
+}
+
+/// Who has the port.
+pub fn who(port_for: &PortFor, port: u16) -> Result<Who, Error> {
+    let context = port_for.context();
+    let store = &context.store;
+    let holder = match store.access()? {
+        Some(access) => store.leases().holder(port, access)?,
+        None => None,
+    };
+    let snapshot = store.snapshot()?;
+    let key = snapshot.id_of(port);
+    Ok(Who {
+        // Of another namespace, the whole of what the store calls it.
+        id: key.map(|key| context.id_of(key).unwrap_or(key).to_owned()),
+        holder,
+        occupants: Occupants::of(Protocol::Tcp, port).into_vec(),
+        is_free: socket::can_be_bound(port).unwrap_or(false),
+    })
+}

@@ -1,0 +1,317 @@
+//! The sockets that a guard keeps on its port, and the states that they go through.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use crate::socket::{self, Listener};
+use crate::who::Protocol;
+
+/// What became of the listening socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Ours listens.
+    Held,
+    /// It was given to this process.
+    Taken,
+    /// It was given to a child.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no child can be given one"))]
+    Given,
+    /// A server may bind the port; our socket is still bound where the system lets it be.
+    Vacated,
+    /// A server may bind the port, and nothing of ours is there.
+    Closed,
+}
+
+impl State {
+    /// For messages: a sentence about the guard.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Held => "the guard holds the port",
+            Self::Taken => "its listener was already taken",
+            Self::Given => "its listener was given to a child process",
+            Self::Vacated => "the guard has vacated the port",
+            Self::Closed => "the guard has closed its hold",
+        }
+    }
+}
+
+/// A socket that the system refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) addr: SocketAddr,
+    pub(crate) protocol: Protocol,
+    pub(crate) source: io::Error,
+}
+
+impl Refused {
+    /// Whether somebody else has the port.
+    pub(crate) fn is_taken(&self) -> bool {
+        socket::is_taken(&self.source)
+    }
+}
+
+/// What holds the port: at one address, or at several if the host stands for several.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    state: State,
+    /// The first is the one that is handed over.
+    places: Vec<Place>,
+    /// How many servers have been started on the port.
+    pub(super) servers: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    addr: SocketAddr,
+    tcp: Option<Listener>,
+    udp: Udp,
+}
+
+#[derive(Debug)]
+enum Udp {
+    NotAsked,
+    Held(UdpSocket),
+    Gone,
+}
+
+/// The UDP port of the address.
+pub(crate) fn bind_udp(addr: SocketAddr) -> Result<UdpSocket, Refused> {
+    socket::bind_udp(addr).map_err(|source| Refused {
+        addr,
+        protocol: Protocol::Udp,
+        source,
+    })
+}
+
+impl Place {
+    fn bind(addr: SocketAddr, udp: bool) -> Result<Self, Refused> {
+        Ok(Self {
+            addr,
+            tcp: Some(Self::listen(addr)?),
+            udp: if udp {
+                Udp::Held(bind_udp(addr)?)
+            } else {
+                Udp::NotAsked
+            },
+        })
+    }
+
+    fn listen(addr: SocketAddr) -> Result<Listener, Refused> {
+        Listener::bind(addr).map_err(|source| Refused {
+            addr,
+            protocol: Protocol::Tcp,
+            source,
+        })
+    }
+
+    fn quiesce(&mut self) -> io::Result<()> {
+        if let Some(listener) = self.tcp.take() {
+            self.tcp = listener.quiesce()?;
+        }
+        Ok(())
+    }
+
+    fn close_udp(&mut self) {
+        if let Udp::Held(_) = self.udp {
+            self.udp = Udp::Gone;
+        }
+    }
+
+    /// Which sockets there are, whatever they do: of TCP, and of UDP.
+    fn sockets(&self) -> (bool, bool) {
+        (self.tcp.is_some(), matches!(self.udp, Udp::Held(_)))
+    }
+
+    /// Both protocols again.
+    fn rearm(&mut self) -> Result<(), Refused> {
+        match &self.tcp {
+            Some(listener) => listener.listen_again().map_err(|source| Refused {
+                addr: self.addr,
+                protocol: Protocol::Tcp,
+                source,
+            })?,
+            None => self.tcp = Some(Self::listen(self.addr)?),
+        }
+        self.rearm_udp()
+    }
+
+    fn rearm_udp(&mut self) -> Result<(), Refused> {
+        if let Udp::Gone = self.udp {
+            self.udp = Udp::Held(bind_udp(self.addr)?);
+        }
+        Ok(())
+    }
+
+    /// Back to the sockets that there were before [`rearm`](Self::rearm).
+    fn disarm(&mut self, (tcp, udp): (bool, bool)) {
+        if !udp {
+            self.close_udp();
+        }
+        // Why it is to be is the news; what cannot be shut down either is closed.
+        let _ = match self.tcp.take() {
+            Some(listener) if tcp => listener.quiesce().map(|listener| self.tcp = listener),
+            Some(listener) => listener.close(),
+            None => Ok(()),
+        };
+    }
+}
+
+impl Hold {
+    /// As [`bind`](Self::bind), but not where somebody has a socket that does not listen.
+    pub(crate) fn bind_alone(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
+        for &addr in addrs {
+            let source = match socket::is_unbound(addr) {
+                Ok(true) => continue,
+                Ok(false) => io::ErrorKind::AddrInUse.into(),
+                Err(error) if socket::is_absent(&error) => continue,
+                Err(error) => error,
+            };
+            return Err(Refused {
+                addr,
+                protocol: Protocol::Tcp,
+                source,
+            });
+        }
+        Self::bind(addrs, udp)
+    }
+
+    /// Holds the port at every one of the addresses; those after the first only where the machine has them.
+    pub(crate) fn bind(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
+        let mut places = Vec::with_capacity(addrs.len());
+        for &addr in addrs {
+            match Place::bind(addr, udp) {
+                Ok(place) => places.push(place),
+                Err(refused) if !places.is_empty() && socket::is_absent(&refused.source) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        Ok(Self::of(places))
+    }
+
+    /// Holds the port by a socket that this process was started with, at its address, and by one for UDP.
+    pub(crate) fn inherited(
+        addr: SocketAddr,
+        listener: TcpListener,
+        udp: Option<UdpSocket>,
+    ) -> Self {
+        Self::of(vec![Place {
+            addr,
+            tcp: Some(Listener::inherited(listener)),
+            udp: udp.map_or(Udp::NotAsked, Udp::Held),
+        }])
+    }
+
+    fn of(places: Vec<Place>) -> Self {
+        Self {
+            state: State::Held,
+            places,
+            servers: 0,
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Where clients connect.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.places[0].addr
+    }
+
+    /// The listening socket, which is held; what else was held keeps the port, and refuses connections.
+    pub(crate) fn take_listener(&mut self) -> io::Result<Option<TcpListener>> {
+        if self.state != State::Held {
+            return Ok(None);
+        }
+        self.quiesce_others()?;
+        self.state = State::Taken;
+        Ok(self.places[0].tcp.take().map(TcpListener::from))
+    }
+
+    /// The UDP socket, if it was asked for and is held.
+    pub(crate) fn take_udp_socket(&mut self) -> Option<UdpSocket> {
+        let udp = &mut self.places[0].udp;
+        match std::mem::replace(udp, Udp::Gone) {
+            Udp::Held(socket) => Some(socket),
+            Udp::NotAsked => {
+                *udp = Udp::NotAsked;
+                None
+            }
+            Udp::Gone => None,
+        }
+    }
+
+    pub(crate) fn has_udp(&self) -> bool {
+        !matches!(self.places[0].udp, Udp::NotAsked)
+    }
+
+    /// Stops listening. UDP has no such thing as a bound socket that gets nothing: it is closed.
+    pub(crate) fn vacate(&mut self) -> io::Result<()> {
+        self.state = State::Vacated;
+        self.places.iter_mut().for_each(Place::close_udp);
+        self.places.iter_mut().try_for_each(Place::quiesce)
+    }
+
+    /// Closes everything.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        self.state = State::Closed;
+        let mut closed = Ok(());
+        for place in &mut self.places {
+            place.close_udp();
+            if let Some(listener) = place.tcp.take() {
+                closed = closed.and(listener.close());
+            }
+        }
+        closed
+    }
+
+    /// Listens again, everywhere or nowhere.
+    pub(crate) fn rearm(&mut self) -> Result<(), Refused> {
+        if self.state == State::Held {
+            // Of which the UDP socket can have been taken all the same: the first place's, and no other's.
+            return self.places[0].rearm_udp();
+        }
+        let before: Vec<_> = self.places.iter().map(Place::sockets).collect();
+        for nth in 0..self.places.len() {
+            if let Err(refused) = self.places[nth].rearm() {
+                for (place, before) in self.places[..=nth].iter_mut().zip(before) {
+                    place.disarm(before);
+                }
+                return Err(refused);
+            }
+        }
+        self.state = State::Held;
+        Ok(())
+    }
+
+    /// The listening socket, to give a child a copy of it.
+    #[cfg(unix)]
+    pub(crate) fn listener(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        let listener = self.places[0].tcp.as_ref();
+        listener
+            .filter(|_| self.state == State::Held)
+            .map(AsFd::as_fd)
+    }
+
+    /// All TCP sockets that are on the port, listening or shut down.
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        let sockets = self.places.iter().filter_map(|place| place.tcp.as_ref());
+        sockets.map(AsFd::as_fd)
+    }
+
+    /// Closes our copy of a socket that a child has by now. Shutting it down would be the child's end, and to keep it
+    /// would let a dead child's port accept connections.
+    #[cfg(unix)]
+    pub(crate) fn give(&mut self) -> io::Result<()> {
+        self.state = State::Given;
+        drop(self.places[0].tcp.take());
+        self.quiesce_others()
+    }
+
+    fn quiesce_others(&mut self) -> io::Result<()> {
+        self.places[1..].iter_mut().try_for_each(Place::quiesce)
+    }
+}

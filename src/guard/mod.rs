@@ -1,0 +1,406 @@
+//! The guard: an assigned port, its lease, and the socket that holds it.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::process;
+use std::time::Duration;
+
+use crate::error::{Cause, Error};
+use crate::lease::Lease;
+use crate::wait::Wait;
+use crate::who::Occupants;
+
+mod hold;
+mod host;
+mod shared_hold;
+
+pub(crate) use hold::{Hold, Refused, State, bind_udp};
+pub use host::Host;
+pub(crate) use shared_hold::{HoldOfServer, SharedHold};
+
+const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
+
+/// A port that is yours: nobody else on the machine gets it from any store shared with you, and from the moment the
+/// guard exists a listening socket sits on it.
+///
+/// Give that socket to the server under test with [`take_listener`](Self::take_listener), or let a server that binds
+/// by itself have the port with [`vacate`](Self::vacate); a server in a process of its own is started with
+/// [`spawn`](Self::spawn) or [`spawn_activated`](Self::spawn_activated). The port stays yours until the guard is
+/// dropped, so keep the guard for as long as the server runs.
+///
+/// A held port accepts connections before any server runs: they wait in the socket's backlog. That a client can
+/// connect says nothing yet about the server.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::TcpStream;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+/// let mut api = ports.guard("api")?;
+/// let listener = api.take_listener()?;
+/// let server = std::thread::spawn(move || listener.accept()?.0.write_all(b"hello"));
+///
+/// let mut answer = String::new();
+/// TcpStream::connect(api.addr())?.read_to_string(&mut answer)?;
+/// assert_eq!(answer, "hello");
+/// # server.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "keep it in a named variable: `let _ = …` releases the port at once"]
+pub struct PortGuard {
+    id: Option<String>,
+    addr: SocketAddr,
+    hold: SharedHold,
+    ownership: Ownership,
+}
+
+/// By what right the port is the guard's.
+#[derive(Debug)]
+enum Ownership {
+    Leased(Lease),
+    /// This process was started with the socket: the lease is its starter's.
+    Inherited {
+        process: u32,
+    },
+}
+
+impl PortGuard {
+    /// How long a server that is ending may take to close its socket.
+    const CLOSING: Duration = Duration::from_secs(1);
+
+    pub(crate) fn new(id: Option<String>, hold: Hold, lease: Lease) -> Self {
+        Self::with(id, hold, Ownership::Leased(lease))
+    }
+
+    /// A guard for a socket that this process was started with.
+    pub(crate) fn inherited(id: String, hold: Hold) -> Self {
+        let process = process::id();
+        Self::with(Some(id), hold, Ownership::Inherited { process })
+    }
+
+    fn with(id: Option<String>, hold: Hold, ownership: Ownership) -> Self {
+        Self {
+            id,
+            addr: hold.addr(),
+            hold: SharedHold::new(hold),
+            ownership,
+        }
+    }
+
+    /// The id that the port was asked for by, without its namespace; none for one from
+    /// [`available_port`](crate::available_port).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The port, from 1 to 65535.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.addr.port()
+    }
+
+    /// The port and the host that it is held at: 127.0.0.1, unless the request said otherwise. Of `localhost`, this is
+    /// the address of the older family.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Hands the listening socket over, to a server in this process. It is in blocking mode; connections that came
+    /// in before are in its backlog.
+    ///
+    /// The port stays yours until the guard is dropped, which does not close the listener: end the server first, or
+    /// the next one who asks for the id meets it there.
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken before, or the port vacated.
+    pub fn take_listener(&mut self) -> Result<TcpListener, Error> {
+        const WANTED: &str = "take the listener";
+        let mut hold = self.hold.lock();
+        match hold.take_listener() {
+            Ok(Some(listener)) => Ok(listener),
+            Ok(None) => {
+                let advice = match hold.state() {
+                    State::Taken => "use that one, or `rearm` after closing it",
+                    _ => "call `rearm` first",
+                };
+                Err(self.wrong_state(WANTED, hold.state(), advice))
+            }
+            Err(error) => Err(self.failed(WANTED, "its other sockets cannot be shut down", error)),
+        }
+    }
+
+    /// Hands the UDP socket over that [`Request::udp`](crate::Request::udp) asked for. It has the port's number and is
+    /// in blocking mode.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut dns = ports.request("dns").udp().guard()?;
+    /// let socket = dns.take_udp_socket()?;
+    /// assert_eq!(socket.local_addr()?, dns.addr());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when it was not asked for, was taken before, or the port vacated.
+    pub fn take_udp_socket(&mut self) -> Result<UdpSocket, Error> {
+        const WANTED: &str = "take the UDP socket";
+        let mut hold = self.hold.lock();
+        hold.take_udp_socket().ok_or_else(|| {
+            let (state, advice) = match hold.state() {
+                _ if !hold.has_udp() => (
+                    "the guard holds no UDP port",
+                    "ask for it with `Request::udp`",
+                ),
+                state @ (State::Vacated | State::Closed) => {
+                    (state.describe(), "call `rearm` first")
+                }
+                State::Held | State::Taken | State::Given => {
+                    ("its UDP socket was already taken", "use that one")
+                }
+            };
+            self.handoff(WANTED, state.to_owned(), advice, None)
+        })
+    }
+
+    /// Stops listening, so that a server can bind the port by itself, and tells where: its `--port` or its
+    /// configuration comes from here.
+    ///
+    /// On Linux the port stays bound meanwhile: nobody who is not told gets it, not even by asking for any port, and
+    /// connections are refused until the server listens. The server must set `SO_REUSEADDR` before it binds, as
+    /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
+    /// port is let go, and only the lease keeps those away who ask this crate.
+    ///
+    /// A UDP port that is held is let go of on every system, for of two bound UDP sockets none can stand back. A socket
+    /// that this process was started with is closed, as others may have it too, and the port bound anew at once.
+    ///
+    /// On a guard that has vacated already, it does nothing.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut api = ports.guard("api")?;
+    /// let listener = std::net::TcpListener::bind(api.vacate()?)?;
+    /// assert_eq!(listener.local_addr()?, api.addr());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child.
+    pub fn vacate(&mut self) -> Result<SocketAddr, Error> {
+        const WANTED: &str = "vacate the port";
+        let mut hold = self.hold.lock();
+        match hold.state() {
+            State::Held => {
+                hold.vacate()
+                    .map_err(|error| self.failed(WANTED, CANNOT_SHUT_DOWN, error))?;
+            }
+            State::Vacated | State::Closed => {}
+            state @ State::Taken => {
+                return Err(self.wrong_state(WANTED, state, "close that listener, then `rearm`"));
+            }
+            state @ State::Given => {
+                return Err(self.wrong_state(WANTED, state, "stop that server, then `rearm`"));
+            }
+        }
+        Ok(self.addr)
+    }
+
+    /// Lets go of the port altogether, for a server that cannot bind it otherwise: one that does not set
+    /// `SO_REUSEADDR`. Tells where, as [`vacate`](Self::vacate) does, after which [`spawn`](Self::spawn) works as ever.
+    ///
+    /// The lease stays. It keeps everybody away who asks this crate for ports, and nobody else: until the server
+    /// listens, any program can take the port. Once such a server has ended, connections that it closed keep the port
+    /// from everybody for a minute or so, [`rearm`](Self::rearm) and the next guard included.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut api = ports.guard("api")?;
+    /// api.close_hold()?;
+    /// // let server = api.spawn(Command::new("stubborn-server").arg(api.port().to_string()))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken or given to a child, or the system cannot
+    /// close the socket.
+    pub fn close_hold(&mut self) -> Result<SocketAddr, Error> {
+        const WANTED: &str = "close the hold";
+        let mut hold = self.hold.lock();
+        match hold.state() {
+            State::Held | State::Vacated | State::Closed => hold
+                .close()
+                .map(|()| self.addr)
+                .map_err(|error| self.failed(WANTED, CANNOT_SHUT_DOWN, error)),
+            state @ (State::Taken | State::Given) => {
+                Err(self.wrong_state(WANTED, state, "there is nothing left to close"))
+            }
+        }
+    }
+
+    /// Holds the port again, after the server that had it has stopped: the next one gets the same port.
+    ///
+    /// On a guard that holds its port, it does nothing.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let mut api = ports.guard("api")?;
+    /// for _ in 0..2 {
+    ///     let server = api.take_listener()?;
+    ///     drop(server);
+    ///     api.rearm()?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) when somebody still has the port after a second: the server, or a listener
+    /// or UDP socket that was taken. The guard is as it was before, then.
+    pub fn rearm(&mut self) -> Result<(), Error> {
+        // A server may still be on its way out, and so may a child that a sibling thread has forked, with a copy of what
+        // was just closed, until it executes its program; on a busy machine that takes a while.
+        let mut wait = Wait::new(Self::CLOSING);
+        let mut hold = self.hold.lock();
+        loop {
+            match hold.rearm() {
+                Ok(()) => return Ok(()),
+                Err(refused) if refused.is_taken() && wait.pause() => {}
+                Err(refused) => return Err(self.not_rearmed(hold.state(), refused)),
+            }
+        }
+    }
+
+    fn not_rearmed(&self, state: State, refused: Refused) -> Error {
+        let state = state.describe();
+        let state = if refused.is_taken() {
+            let occupants = Occupants::of(refused.protocol, self.port());
+            format!(
+                "{state}, and {occupants} {}",
+                refused.protocol.listens_there()
+            )
+        } else {
+            format!("{state}, and the system refuses: {}", refused.source)
+        };
+        let advice = "stop that server or close that socket first";
+        self.handoff("hold the port again", state, advice, Some(refused.source))
+    }
+
+    pub(crate) fn hold(&self) -> &SharedHold {
+        &self.hold
+    }
+
+    /// The lock of its lease, for a program that keeps it; none if the lease is another process's.
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
+        match &self.ownership {
+            Ownership::Leased(lease) => Some(lease.lock()),
+            Ownership::Inherited { .. } => None,
+        }
+    }
+
+    /// Gives the port up, and tells of a failure to; a drop does the same silently.
+    ///
+    /// The assignment stays: the id has the same port the next time.
+    ///
+    /// # Errors
+    ///
+    /// [`Handoff`](crate::ErrorKind::Handoff) or [`Store`](crate::ErrorKind::Store) when the system cannot close the
+    /// socket or unlock the lease. Both are gone all the same once this process has ended.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    /// Lets go of the socket, then of the lease: in the other order, the next holder could find the port taken.
+    fn end(&mut self) -> Result<(), Error> {
+        let is_ours = match &self.ownership {
+            Ownership::Leased(lease) => lease.is_ours(),
+            Ownership::Inherited { process } => *process == process::id(),
+        };
+        if !is_ours {
+            // A forked child: socket and lease are its parent's. Its copies are closed, no more.
+            return Ok(());
+        }
+        let closed = self.hold.lock().close();
+        let closed =
+            closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
+        closed.and(match &mut self.ownership {
+            Ownership::Leased(lease) => lease.release(),
+            Ownership::Inherited { .. } => Ok(()),
+        })
+    }
+
+    pub(crate) fn wrong_state(
+        &self,
+        wanted: &'static str,
+        state: State,
+        advice: &'static str,
+    ) -> Error {
+        self.handoff(wanted, state.describe().to_owned(), advice, None)
+    }
+
+    fn failed(&self, wanted: &'static str, state: &str, error: io::Error) -> Error {
+        let state = format!("{state}: {error}");
+        self.handoff(wanted, state, "drop the guard and ask again", Some(error))
+    }
+
+    pub(crate) fn handoff(
+        &self,
+        wanted: &'static str,
+        state: String,
+        advice: &'static str,
+        source: Option<io::Error>,
+    ) -> Error {
+        Cause::Handoff {
+            wanted,
+            id: self.id.clone(),
+            port: self.port(),
+            state,
+            advice,
+            source,
+        }
+        .into()
+    }
+}
+
+impl Drop for PortGuard {
+    fn drop(&mut self) {
+        // Nobody is there to be told; `close` reports a failure.
+        let _ = self.end();
+    }
+}
+
+/// The port, so that a guard can stand in a text where a number did.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+/// let api = ports.guard("api")?;
+/// assert_eq!(format!("--port={api}"), format!("--port={}", api.port()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl fmt::Display for PortGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.port().fmt(f)
+    }
+}
+
+impl fmt::Debug for PortGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortGuard")
+            .field("id", &self.id)
+            .field("addr", &self.addr)
+            .field("state", &self.hold.lock().state().describe())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! What Linux says in `/proc`, as plain data. The only file that parses it.
+//!
+//! Where `/proc` is missing or hidden, nothing is known: lists are empty, and what was asked for is none.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// A line of a table of sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Socket {
+    pub(crate) local: SocketAddr,
+    /// Whether it is a TCP socket that listens. A UDP socket does not.
+    pub(crate) listens: bool,
+    pub(crate) inode: u64,
+}
+
+/// The TCP sockets of the calling thread's network, other than those that are only bound.
+///
+/// # Errors
+///
+/// When the table of IPv4 cannot be read. A machine without IPv6 has no second one.
+pub(crate) fn tcp_sockets() -> io::Result<Vec<Socket>> {
+    sockets("tcp")
+}
+
+/// The UDP sockets of the calling thread's network.
+///
+/// # Errors
+///
+/// As [`tcp_sockets`].
+pub(crate) fn udp_sockets() -> io::Result<Vec<Socket>> {
+    sockets("udp")
+}
+
+fn sockets(protocol: &str) -> io::Result<Vec<Socket>> {
+    // A thread can be in another network namespace than the rest of its process.
+    let table = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}"));
+    let v4 = table(protocol)?;
+    let v6 = table(&format!("{protocol}6")).unwrap_or_default();
+    Ok((v4.lines().chain(v6.lines()))
+        .filter_map(parse_socket)
+        .collect())
+}
+
+fn parse_socket(line: &str) -> Option<Socket> {
+    const LISTEN: &str = "0A";
+    let mut fields = line.split_ascii_whitespace();
+    let (ip, port) = fields.nth(1)?.split_once(':')?;
+    let state = fields.nth(1)?;
+    let inode = fields.nth(5)?.parse().ok()?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    // Words of four bytes, each printed as the number that it is to this machine.
+    let word = |at: usize| {
+        let word = u32::from_str_radix(ip.get(at..at + 8)?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    };
+    let ip: IpAddr = if ip.len() == 8 {
+        Ipv4Addr::from(word(0)?).into()
+    } else {
+        let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+        let bytes: [u8; 16] = words.as_flattened().try_into().ok()?;
+        Ipv6Addr::from(bytes).into()
+    };
+    Some(Socket {
+        local: SocketAddr::new(ip, port),
+        listens: state == LISTEN,
+        inode,
+    })
+}
+
+/// A process, as `/proc/…/stat` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) name: String,
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+    /// It has ended, and its parent has not yet asked for its status.
+    pub(crate) dead: bool,
+}
+
+/// The process ids that there are.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|process| process.file_name().to_str()?.parse().ok())
+}
+
+/// The process with this id; none once it is gone.
+pub(crate) fn process(pid: u32) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_process(&String::from_utf8_lossy(&stat))
+}
+
+/// `42 (name) S parent group …`.
+fn parse_process(stat: &str) -> Option<Process> {
+    let (pid, rest) = stat.split_once(" (")?;
+    // A name may have parentheses of its own.
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let &[state, parent, group, ..] = fields.as_slice() else {
+        return None;
+    };
+    // When the first thread has ended, the others may still run, with everything that is open.
+    let threads = fields.get(17)?;
+    Some(Process {
+        pid: pid.parse().ok()?,
+        name: name.to_owned(),
+        parent: parent.parse().ok()?,
+        group: group.parse().ok()?,
+        dead: matches!(state, "Z" | "X") && matches!(*threads, "0" | "1"),
+    })
+}
+
+/// The command line of a process, cut to 300 characters; none for a kernel thread and for a process that is ending.
+pub(crate) fn command_line(pid: u32) -> Option<String> {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = String::from_utf8_lossy(&words);
+    let line = words.trim_end_matches('\0').replace('\0', " ");
+    (!line.is_empty()).then(|| line.chars().take(300).collect())
+}
+
+/// The number of the user that a process runs as.
+pub(crate) fn user(pid: u32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(format!("/proc/{pid}")).ok()?;
+    Some(found.uid())
+}
+
+/// The inodes of the sockets that a process has open.
+///
+/// # Errors
+///
+/// When it has ended, or this user may not look.
+pub(crate) fn socket_inodes(pid: u32) -> io::Result<HashSet<u64>> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd"))?;
+    let inode = |file: fs::DirEntry| {
+        let target = fs::read_link(file.path()).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?;
+        inode.strip_suffix(']')?.parse().ok()
+    };
+    Ok(open.flatten().filter_map(inode).collect())
+}
+
+/// The path of an open file of this process.
+pub(crate) fn path_of(fd: std::os::fd::BorrowedFd<'_>) -> String {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// How many threads this process has.
+pub(crate) fn threads() -> Option<usize> {
+    let threads = fs::read_dir("/proc/self/task").ok()?;
+    Some(threads.count())
+}
+
+/// The first and the last port that the system gives to outgoing connections, as text.
+pub(crate) fn ephemeral_ports() -> Option<String> {
+    fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()
+}
+
+/// The ports that the system gives to no outgoing connection, as text: a list of numbers and ranges.
+pub(crate) fn reserved_ports() -> Option<String> {
+    fs::read_to_string("/proc/sys/net/ipv4/ip_local_reserved_ports").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_whatever_its_name() {
+        let stat = "42 (a) S (b) Z 7 5 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99";
+        let expected = Process {
+            pid: 42,
+            name: "a) S (b".to_owned(),
+            parent: 7,
+            group: 5,
+            dead: true,
+        };
+        assert_eq!(parse_process(stat), Some(expected));
+    }
+
+    #[test]
+    fn a_socket_is_read_with_its_state_and_a_head_is_passed_over() {
+        let line = |state: &str| {
+            format!(
+                "1: 0100007F:A000 0100007F:1F90 {state} 00000000:00000000 00:00000000 00000000 0 0 4242 1"
+            )
+        };
+        for (state, listens) in [("0A", true), ("01", false)] {
+            let expected = Socket {
+                local: ([127, 0, 0, 1], 0xa000).into(),
+                listens,
+                inode: 4242,
+            };
+            assert_eq!(parse_socket(&line(state)), Some(expected));
+        }
+        assert_eq!(parse_socket("sl local_address rem_address st"), None);
+    }
+}

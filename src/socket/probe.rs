@@ -1,0 +1,127 @@
+//! Whether a port is free, found out by binding it for an instant.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Socket, Type};
+
+use super::{is_family_missing, sys};
+
+/// Whether `port` is nobody's: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
+///
+/// Nothing listens and no packet is sent. `Ok(false)` means that another socket has the port, or that
+/// this user may not bind it (privileged, or excluded by Windows).
+///
+/// # Errors
+///
+/// What else the system says, such as that no file descriptor is left: nothing is known about the port.
+pub(crate) fn can_be_bound(port: u16) -> io::Result<bool> {
+    for loopback in [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        Ipv6Addr::LOCALHOST.into(),
+    ] {
+        for kind in [Type::STREAM, Type::DGRAM] {
+            if !is_free(kind, SocketAddr::new(loopback, port))? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the TCP port of `addr` is nobody's, at that address and at its family's wildcard.
+///
+/// # Errors
+///
+/// Those of [`can_be_bound`].
+pub(crate) fn can_be_bound_at(addr: SocketAddr) -> io::Result<bool> {
+    is_free(Type::STREAM, addr)
+}
+
+/// Whether nobody has a TCP socket at `addr`, not even one that does not listen, as a guard that has vacated its port.
+///
+/// # Errors
+///
+/// As [`Listener::bind`].
+pub(crate) fn is_unbound(addr: SocketAddr) -> io::Result<bool> {
+    Ok(binds(Type::STREAM, addr)? || only_lingers(addr)?)
+}
+
+/// Binds at the wildcard, which fails over any socket at any address: on Unix without `SO_REUSEADDR`, on Windows with
+/// `SO_EXCLUSIVEADDRUSE`.
+fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
+    // Once, for a second bind could meet the first: a thread that forks between the two takes a copy of the first
+    // socket along, which closing ours does not close.
+    let addr = wildcard(addr);
+    Ok(binds(kind, addr)? || kind == Type::STREAM && only_lingers(addr)?)
+}
+
+/// Whether all that keeps a bind from a TCP port are connections of a server that is gone: the next server can listen
+/// there at once. Without this, an id asked for in a new store would miss its port for a minute after each use.
+fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
+    if !cfg!(target_os = "linux") {
+        return Ok(false);
+    }
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    match socket.bind(&addr.into()) {
+        // Nobody listens. The tables are asked last: after many short connections they take long to read.
+        Ok(()) => Ok(has_connection(addr.port())),
+        Err(e) => match e.kind() {
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
+            _ => Err(e),
+        },
+    }
+}
+
+/// Whether there is a connection with this local port, so that connections alone can be what stands in the way. Sockets
+/// that are only bound are not listed: such as a hold that another store's guard has vacated for its server. False where
+/// the table cannot be read: then the port counts as taken.
+#[cfg(target_os = "linux")]
+fn has_connection(port: u16) -> bool {
+    let sockets = crate::proc::tcp_sockets().unwrap_or_default();
+    sockets.iter().any(|socket| socket.local.port() == port)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_connection(_port: u16) -> bool {
+    false
+}
+
+fn wildcard(addr: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = match addr.ip() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+fn binds(kind: Type, addr: SocketAddr) -> io::Result<bool> {
+    let socket = match Socket::new(Domain::for_address(addr), kind, None) {
+        Ok(socket) => socket,
+        // Without IPv6 nobody can have the port there.
+        Err(e) if addr.is_ipv6() && is_family_missing(&e) => return Ok(true),
+        Err(e) => return Err(e),
+    };
+    sys::prepare(&socket)?;
+    if addr.is_ipv6() {
+        // IPv4 is asked for by itself, so that a machine without IPv6 gets the same answers.
+        socket.set_only_v6(true)?;
+    }
+    match socket.bind(&addr.into()) {
+        Ok(()) => {}
+        Err(e) => {
+            return match e.kind() {
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
+                // IPv6 compiled in but switched off: there is no such address to have the port at.
+                io::ErrorKind::AddrNotAvailable if addr.is_ipv6() => Ok(true),
+                _ => Err(e),
+            };
+        }
+    }
+    sys::yield_to_holders(&socket)?;
+    Ok(true)
+}

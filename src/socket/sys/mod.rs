@@ -1,0 +1,10 @@
+//! What differs between systems. Each file has the same functions.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(super) use unix::*;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(super) use windows::*;

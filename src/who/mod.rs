@@ -1,0 +1,21 @@
+//! Who has a port: the holder of its lease, and the processes that sit on it without one.
+
+mod address;
+mod holder;
+mod listening;
+mod occupant;
+mod occupants;
+#[cfg(unix)]
+mod process;
+mod sys;
+
+pub(crate) use address::accepts;
+pub use holder::Holder;
+pub(crate) use listening::{Listening, listening_at};
+pub use occupant::Occupant;
+pub(crate) use occupant::Protocol;
+pub(crate) use occupants::Occupants;
+#[cfg(unix)]
+pub(crate) use process::Process;
+#[cfg(unix)]
+pub(crate) use sys::processes;
