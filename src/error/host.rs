@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 /// A text that is neither an IP address nor `localhost`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ParseHostError {
     text: String,
 }

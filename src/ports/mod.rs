@@ -9,7 +9,7 @@
 //!
 //! let ours: PortSet = "8000-8010".parse()?;
 //! let taken = PortSet::from([8000, 8001]);
-//! let port = ports::pick(&(&ours - &taken))?.expect("one of nine ports is free");
+//! let port = ports::pick(&(ours - taken))?.expect("one of nine ports is free");
 //! assert!((8002..=8010).contains(&port));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -18,6 +18,7 @@
 //! the port. That is what a guard is for.
 
 mod choice;
+mod iter;
 mod numbers;
 mod os;
 mod parse;
@@ -28,6 +29,7 @@ mod sys;
 mod table;
 
 pub(crate) use choice::walk;
+pub use iter::{IntoIter, Iter, Ranges};
 pub use parse::ParsePortSetError;
 pub use probe::{is_available, is_used, pick};
-pub use set::{Iter, PortSet, Ranges};
+pub use set::PortSet;

@@ -1,9 +1,10 @@
 //! The set itself: sorted runs of ports, and what sets can do.
 
+use std::borrow::Borrow;
 use std::fmt;
-use std::iter::Flatten;
 use std::ops::{BitAnd, BitOr, RangeInclusive, Sub};
-use std::slice;
+
+use super::iter::{IntoIter, Iter, Ranges};
 
 const HIGHEST: u16 = u16::MAX;
 
@@ -22,7 +23,7 @@ const HIGHEST: u16 = u16::MAX;
 /// assert_eq!(ports.len(), 1003);
 /// assert!(ports.contains(4001));
 ///
-/// let without = &ports - &PortSet::from(2001..=2999);
+/// let without = ports - PortSet::from(2001..=2999);
 /// assert_eq!(without.to_string(), "2000,3000,4001,4003");
 /// # Ok::<(), port_for::ports::ParsePortSetError>(())
 /// ```
@@ -78,7 +79,7 @@ impl PortSet {
     /// The ports, ascending.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter(self.ranges().flatten())
+        Iter::new(self.ranges())
     }
 
     /// The ports as the fewest ranges, ascending.
@@ -89,7 +90,45 @@ impl PortSet {
     /// ```
     #[must_use]
     pub fn ranges(&self) -> Ranges<'_> {
-        Ranges(self.runs.iter())
+        Ranges::new(&self.runs)
+    }
+
+    /// Adds a port; false if the set has it already, and for 0.
+    ///
+    /// ```
+    /// let mut ports = port_for::PortSet::from(8000..=8002);
+    /// assert!(ports.insert(8003));
+    /// assert!(ports.remove(8001));
+    /// assert_eq!(ports.to_string(), "8000,8002-8003");
+    /// assert!(!ports.remove(8001));
+    /// ```
+    pub fn insert(&mut self, port: u16) -> bool {
+        let is_new = port > 0 && !self.contains(port);
+        if is_new {
+            self.extend([port]);
+        }
+        is_new
+    }
+
+    /// Removes a port; false if the set does not have it.
+    pub fn remove(&mut self, port: u16) -> bool {
+        let is_there = self.contains(port);
+        if is_there {
+            *self = self.difference(&Self::from([port]));
+        }
+        is_there
+    }
+
+    /// Whether the sets have no port in common.
+    #[must_use]
+    pub fn is_disjoint(&self, other: &PortSet) -> bool {
+        self.intersection(other).is_empty()
+    }
+
+    /// Whether `other` has every port of this set.
+    #[must_use]
+    pub fn is_subset(&self, other: &PortSet) -> bool {
+        self.difference(other).is_empty()
     }
 
     /// The ports of this set, of `other`, or of both; `self | other`.
@@ -233,29 +272,28 @@ impl Extend<RangeInclusive<u16>> for PortSet {
     }
 }
 
-impl BitOr for &PortSet {
-    type Output = PortSet;
+/// An operator, whether either side is borrowed or given away.
+macro_rules! operator {
+    ($trait:ident :: $operator:ident is $method:ident) => {
+        operator!($trait::$operator is $method, PortSet, PortSet);
+        operator!($trait::$operator is $method, PortSet, &PortSet);
+        operator!($trait::$operator is $method, &PortSet, PortSet);
+        operator!($trait::$operator is $method, &PortSet, &PortSet);
+    };
+    ($trait:ident :: $operator:ident is $method:ident, $left:ty, $right:ty) => {
+        impl $trait<$right> for $left {
+            type Output = PortSet;
 
-    fn bitor(self, other: Self) -> PortSet {
-        self.union(other)
-    }
+            fn $operator(self, other: $right) -> PortSet {
+                self.$method(other.borrow())
+            }
+        }
+    };
 }
 
-impl BitAnd for &PortSet {
-    type Output = PortSet;
-
-    fn bitand(self, other: Self) -> PortSet {
-        self.intersection(other)
-    }
-}
-
-impl Sub for &PortSet {
-    type Output = PortSet;
-
-    fn sub(self, other: Self) -> PortSet {
-        self.difference(other)
-    }
-}
+operator!(BitOr::bitor is union);
+operator!(BitAnd::bitand is intersection);
+operator!(Sub::sub is difference);
 
 impl<'a> IntoIterator for &'a PortSet {
     type Item = u16;
@@ -266,34 +304,11 @@ impl<'a> IntoIterator for &'a PortSet {
     }
 }
 
-/// The ports of a [`PortSet`], ascending.
-#[derive(Clone, Debug)]
-pub struct Iter<'a>(Flatten<Ranges<'a>>);
-
-impl Iterator for Iter<'_> {
+impl IntoIterator for PortSet {
     type Item = u16;
+    type IntoIter = IntoIter;
 
-    fn next(&mut self) -> Option<u16> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-/// The ranges of a [`PortSet`], ascending.
-#[derive(Clone, Debug)]
-pub struct Ranges<'a>(slice::Iter<'a, (u16, u16)>);
-
-impl Iterator for Ranges<'_> {
-    type Item = RangeInclusive<u16>;
-
-    fn next(&mut self) -> Option<RangeInclusive<u16>> {
-        self.0.next().map(|&(first, last)| first..=last)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+    fn into_iter(self) -> IntoIter {
+        IntoIter::new(self.runs)
     }
 }

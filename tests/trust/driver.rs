@@ -132,7 +132,7 @@ pub const CALLS: &[Call] = &[
                 .expect("in a folder")
                 .with_extension("conf");
             let pool: port_for::PortSet = std::env::var("PORT_FOR_POOL").unwrap().parse().unwrap();
-            let last = pool.iter().last().expect("a port");
+            let last = pool.iter().next_back().expect("a port");
             let entries = [("new", last + 1), ("new 2", last + 2)];
             let lines = entries.map(|(id, port)| format!("{id} = {port}\n"));
             std::fs::write(&config, format!("[DEFAULT]\n{}", lines.concat())).unwrap();
