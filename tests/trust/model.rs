@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::campaign::{Form, Report};
 
-#[path = "../model/mod.rs"]
+#[path = "../support/model/mod.rs"]
 mod machine;
 
 /// Processes at once, for some steps are waits. Every other one has a namespace.

@@ -1,0 +1,85 @@
+//! What Python's `get_port` and `select_random` are given, and what they give.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use port_for::PortSet;
+use port_for::ports::{is_available, is_used, pick};
+use rstest::rstest;
+
+use super::set;
+
+#[test]
+fn from_the_pool() {
+    let port = pick(&PortSet::good()).unwrap().unwrap();
+    assert!(PortSet::available(..).contains(port));
+}
+
+#[rstest]
+#[case::a_range(PortSet::from(2000..=3000))]
+#[case::a_set(PortSet::from([4001, 4002, 4003]))]
+#[case::a_mix(&PortSet::from(2000..=3000) | &PortSet::from([4001, 4002, 4003]))]
+fn from(#[case] ports: PortSet) {
+    let port = pick(&ports).unwrap().unwrap();
+    assert!(ports.contains(port));
+}
+
+#[test]
+fn without_the_excluded() {
+    let exclude = set("8000,8001,8003-8010");
+    let left = &PortSet::from(8000..=8010) - &exclude;
+    assert_eq!(left.choose_random(), Some(8002));
+    match pick(&left).unwrap() {
+        Some(port) => assert_eq!(port, 8002),
+        None => assert!(is_used((Ipv4Addr::LOCALHOST, 8002)), "nobody has 8002"),
+    }
+}
+
+#[test]
+fn gives_nothing_where_nothing_is() {
+    assert_eq!(pick(&PortSet::new()).unwrap(), None);
+}
+
+#[test]
+fn leaves_an_exact_number_unchecked_to_choose_random() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    assert_eq!(set(&port.to_string()).choose_random(), Some(port));
+}
+
+/// With no file descriptor left nothing is known about any port. That takes a process of its own:
+/// this very test, run again.
+#[cfg(unix)]
+#[test]
+fn that_cannot_ask_the_system_is_an_error() {
+    use std::env;
+    use std::fs::File;
+    use std::process::Command;
+
+    const IS_INNER: &str = "PORTS_TEST_WITH_FEW_DESCRIPTORS";
+    if env::var_os(IS_INNER).is_none() {
+        let output = Command::new("sh")
+            .args(["-c", r#"ulimit -n 64 && exec "$0" --exact "$1""#])
+            .arg(env::current_exe().unwrap())
+            .arg("ports::pick::that_cannot_ask_the_system_is_an_error")
+            .env(IS_INNER, "1")
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && stdout.contains("1 passed"),
+            "{stdout}"
+        );
+        return;
+    }
+
+    let good = PortSet::good();
+    let _all_there_are: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    let error = pick(&good).unwrap_err();
+    assert_eq!(
+        error.raw_os_error(),
+        Some(rustix::io::Errno::MFILE.raw_os_error())
+    );
+    let port = good.choose_random().unwrap();
+    assert!(is_used((Ipv4Addr::LOCALHOST, port)), "in doubt, used");
+    assert!(!is_available(port), "in doubt, not available");
+}
