@@ -2,9 +2,9 @@
 
 use port_for::{ErrorKind, PortGuard, port_for};
 use rstest::rstest;
-use std::env;
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
+
+use crate::support::child::{failure_of, test_name};
 
 #[port_for("attribute/one")]
 fn one(mut api: PortGuard) {
@@ -128,20 +128,11 @@ async fn fails_async(_: PortGuard) {}
 
 #[test]
 fn a_failure_points_at_the_test() {
-    for (name, line) in [
-        ("attribute::fails", line!() - 11),
-        ("attribute::fails_async", line!() - 7),
-    ] {
-        let output = Command::new(env::current_exe().unwrap())
-            .args(["--ignored", "--exact", name, "--nocapture"])
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success());
-        assert!(
-            stderr.contains(&format!("{}:{line}:", file!())),
-            "{line}: {stderr}"
-        );
+    let tests = [test_name!(fails), test_name!(fails_async)];
+    for (test, line) in tests.into_iter().zip([line!() - 10, line!() - 6]) {
+        let stderr = failure_of(test);
+        let place = format!("{}:{line}:", file!());
+        assert!(stderr.contains(&place), "{place} is not in: {stderr}");
         assert!(stderr.contains("-invalid"), "{stderr}");
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use port_for::PortFor;
 
+use crate::support::child::test_name;
 use crate::support::{ChildTest, TempStore, command, report, told};
 
 /// Reports where the default store is and which port it gives to the id, or the error.
@@ -25,7 +26,7 @@ fn child_asks_the_default_store() {
 /// What a process with these variables, and none of ours beside them, has to say.
 fn ask(variables: &[(&str, &str)]) -> String {
     let mut command = command(
-        "config::child_asks_the_default_store",
+        test_name!(child_asks_the_default_store),
         Path::new("-"),
         "api",
     );
@@ -112,7 +113,7 @@ fn the_pool_can_be_set_and_several_ids_are_assigned_all_or_none() {
     );
     let before = fs::read(store.path()).unwrap();
 
-    let mut command = command("config::child_guards_three", store.path(), "");
+    let mut command = command(test_name!(child_guards_three), store.path(), "");
     let mut child = ChildTest::run(command.env(pool.0, pool.1));
     let answer = child.line();
     assert!(answer.contains("no port is left"), "{answer}");

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use port_for::{Error, ErrorKind, PortFor, PortSet};
 
+use crate::support::child::{give_environment, test_name};
 use crate::support::{ChildTest, TempStore, command, report, told};
 
 const SOMEBODY: u32 = 54_321;
@@ -113,9 +114,7 @@ fn a_link_or_fifo_in_the_place_of_a_file_is_refused() {
 fn a_link_in_the_place_of_a_lease_is_refused() {
     let store = TempStore::new();
     let port = store.guard("api").unwrap().port();
-    let lease = store
-        .folder()
-        .join(format!("ports.json.leases/{port}.lock"));
+    let lease = store.lease(port);
     fs::remove_file(&lease).unwrap();
     symlink(store.folder().join("target"), &lease).unwrap();
     let error = store.guard("api").unwrap_err();
@@ -128,7 +127,7 @@ fn a_link_in_the_place_of_a_lease_is_refused() {
 fn a_folder_of_leases_that_somebody_planted_is_refused() {
     let refused = |why: &str, plant: &dyn Fn(&Path)| {
         let store = TempStore::new();
-        let leases = store.folder().join("ports.json.leases");
+        let leases = store.leases();
         plant(&leases);
         refuses(&store, &[leases.to_str().unwrap(), why]);
         assert!(!store.path().exists());
@@ -157,7 +156,7 @@ fn a_lease_whose_file_was_deleted_still_excludes_others_when_its_port_is_vacated
     guard.vacate().unwrap();
     let at_once = std::time::Duration::ZERO;
     for _ in 0..2 {
-        fs::remove_dir_all(store.folder().join("ports.json.leases")).unwrap();
+        fs::remove_dir_all(store.leases()).unwrap();
         // The second finds the file that the first has made.
         for _ in 0..2 {
             let request = store.request(&store.api);
@@ -176,7 +175,7 @@ fn a_lease_whose_file_was_deleted_still_excludes_others_when_its_port_is_vacated
 fn a_lease_whose_file_was_deleted_between_two_uses_is_made_anew() {
     let store = TempStore::new();
     drop(store.guard(&store.api).unwrap());
-    fs::remove_dir_all(store.folder().join("ports.json.leases")).unwrap();
+    fs::remove_dir_all(store.leases()).unwrap();
     let guard = store.guard(&store.api).unwrap();
     let another = store.reopened();
     let error = another
@@ -195,7 +194,7 @@ fn a_lease_whose_file_was_deleted_between_two_uses_is_made_anew() {
 fn no_more_than_a_few_files_stay_open() {
     let store = TempStore::new();
     let open = || {
-        let leases = store.folder().join("ports.json.leases");
+        let leases = store.leases();
         let files = fs::read_dir("/proc/self/fd").unwrap();
         // Other tests open and close files meanwhile.
         let paths = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
@@ -375,18 +374,13 @@ fn a_port_with_connections_that_this_user_may_not_bind_is_taken_and_no_error() {
     let program = store.folder().join("api");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let told = command(
-        "files::child_picks",
+        test_name!(child_picks),
         Path::new("-"),
         &addr.port().to_string(),
     );
     let mut command = Command::new(program);
     command.args(told.get_args()).current_dir("/").uid(SOMEBODY);
-    for (variable, value) in told.get_envs() {
-        match value {
-            Some(value) => command.env(variable, value),
-            None => command.env_remove(variable),
-        };
-    }
+    give_environment(&told, &mut command);
     let mut child = ChildTest::run(&mut command);
     assert_eq!(child.line(), "Ok(None)");
     child.join();
@@ -397,8 +391,7 @@ fn a_known_id_needs_neither_the_lock_of_the_store_nor_a_write() {
     let store = TempStore::new();
     drop(store.guard("api").unwrap());
     let before = fs::metadata(store.path()).unwrap();
-    let lock = fs::File::open(store.folder().join("ports.json.lock")).unwrap();
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    let _locked = store.locked();
     for ports in [&*store, &store.reopened()] {
         let request = ports.request("api").timeout(std::time::Duration::ZERO);
         drop(request.guard().unwrap());
@@ -424,13 +417,10 @@ fn a_known_id_needs_neither_the_lock_of_the_store_nor_a_write() {
 fn that_a_number_is_asked_for_is_noted_to_the_minute() {
     let store = TempStore::new();
     let port = store.forward_port(&store.api, 0).unwrap();
-    let lease = store
-        .folder()
-        .join(format!("ports.json.leases/{port}.lock"));
+    let lease = store.lease(port);
     for (seconds, is_noted) in [(30, false), (90, true)] {
         let then = SystemTime::now() - Duration::from_secs(seconds);
-        let file = fs::File::options().write(true).open(&lease).unwrap();
-        file.set_modified(then).unwrap();
+        store.set_last_used(port, then).unwrap();
         store.forward_port(&store.api, 0).unwrap();
         let last = fs::metadata(&lease).unwrap().modified().unwrap();
         assert_eq!(last != then, is_noted, "{seconds} s ago");

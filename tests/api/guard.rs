@@ -186,7 +186,7 @@ fn a_listener_that_is_just_being_closed_is_waited_for() {
     let listener = guard.take_listener().unwrap();
     thread::scope(|scope| {
         scope.spawn(|| {
-            // By then the first try was nearly always made.
+            // A close that comes late is what is waited for; nothing shows that the first try was made.
             thread::sleep(Duration::from_millis(50));
             drop(listener);
         });

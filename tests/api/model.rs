@@ -5,6 +5,7 @@ mod machine;
 
 use std::process::Stdio;
 
+use crate::support::child::test_name;
 use crate::support::{ChildTest, TempStore, command, report, told};
 
 #[test]
@@ -20,9 +21,9 @@ fn child_runs_sequences() {
 #[test]
 fn any_sequence_of_calls_does_what_the_model_says() {
     let (store, block) = (TempStore::new(), machine::Block::claim());
-    let mut command = command("model::child_runs_sequences", store.path(), "100");
+    let mut command = command(test_name!(child_runs_sequences), store.path(), "100");
     block.give(&mut command);
-    // Whoever is moved or makes room is named there.
+    // Ids that are moved or make room are named there.
     command.stderr(Stdio::null());
     let mut child = ChildTest::run(&mut command);
     let line = child.line();

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use port_for::{ErrorKind, Holder, OnBusy, PortFor};
 
-use crate::support::{ChildTest, TempStore, command, report, told, wait_for_parent};
+use crate::support::child::test_name;
+use crate::support::{ChildTest, TempStore, command, eventually, report, told, wait_for_parent};
 
 /// Holds the id it is told until its parent says a word.
 #[test]
@@ -30,8 +31,8 @@ fn child_listens() {
     wait_for_parent();
 }
 
-const HOLDS: &str = "acquire::busy::child_holds";
-const LISTENS: &str = "acquire::busy::child_listens";
+const HOLDS: &str = test_name!(child_holds);
+const LISTENS: &str = test_name!(child_listens);
 
 #[test]
 fn a_killed_holder_leaves_nothing_behind() {
@@ -118,9 +119,7 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
 fn whoever_writes_the_store_is_let_finish_whatever_the_timeout() {
     let store = TempStore::new();
     store.forward_port("old", 0).unwrap();
-    let lock = store.folder().join("ports.json.lock");
-    let lock = std::fs::File::open(lock).unwrap();
-    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let _locked = store.locked();
     let began = Instant::now();
     let at_once = store.request(&store.api).timeout(Duration::ZERO);
     let error = at_once.guard().unwrap_err();
@@ -214,9 +213,7 @@ fn a_server_that_ends_just_after_its_guard_is_not_taken_for_a_stranger() {
     drop(guard);
     let has_lease =
         || store.assignments().unwrap()[0].holder().map(Holder::pid) == Some(child.id());
-    while !has_lease() {
-        thread::yield_now();
-    }
+    eventually("the child's lease", has_lease);
     drop(listener);
     child.line();
     child.join();

@@ -1,69 +1,38 @@
-//! Forgetting what nobody uses any more.
+//! Forgetting what is unused.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use port_for::{ErrorKind, PortFor, PortSet};
 
+use crate::support::TempStore;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Where whoever locks a file cannot tell whether its path still names it.
+/// Where a process that locks a file cannot tell whether its path still names it.
 const LEASES_STAY: bool = cfg!(windows);
 
-struct Store {
-    ports: PortFor,
-    folder: tempfile::TempDir,
-}
-
-impl Store {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let ports = PortFor::open(folder.path().join("ports.json")).unwrap();
-        Self { ports, folder }
-    }
-
-    fn leases(&self) -> PathBuf {
-        self.folder.path().join("ports.json.leases")
-    }
-
-    fn lease(&self, port: u16) -> PathBuf {
-        self.leases().join(format!("{port}.lock"))
-    }
-
-    /// Makes it look as if the port was last used that long ago.
-    #[track_caller]
-    fn age(&self, port: u16, ago: Duration) {
-        let lease = File::options().write(true).open(self.lease(port)).unwrap();
-        lease.set_modified(SystemTime::now() - ago).unwrap();
-    }
-
-    #[track_caller]
-    fn ids(&self) -> Vec<String> {
-        let all = self.ports.assignments().unwrap();
-        all.iter().map(|found| found.id().to_owned()).collect()
-    }
-
-    #[track_caller]
-    fn prune(&self, unused_for: Duration) -> Vec<String> {
-        let forgotten = self.ports.prune(unused_for).unwrap();
-        forgotten.iter().map(|was| was.id().to_owned()).collect()
-    }
+/// The ids that are forgotten.
+#[track_caller]
+fn pruned(store: &TempStore, unused_for: Duration) -> Vec<String> {
+    let forgotten = store.prune(unused_for).unwrap();
+    forgotten.iter().map(|was| was.id().to_owned()).collect()
 }
 
 #[test]
 fn what_was_not_used_for_that_long_is_forgotten_and_told() {
-    let store = Store::new();
-    let old = store.ports.forward_port("prune/old", 0).unwrap();
-    let new = store.ports.forward_port("prune/new", 0).unwrap();
+    let store = TempStore::new();
+    let old = store.forward_port("prune/old", 0).unwrap();
+    let new = store.forward_port("prune/new", 0).unwrap();
     store.age(old, 31 * DAY);
     store.age(new, 29 * DAY);
 
-    let forgotten = store.ports.prune(MONTH).unwrap();
+    let forgotten = store.prune(MONTH).unwrap();
     assert_eq!(forgotten.len(), 1);
     assert_eq!((forgotten[0].id(), forgotten[0].port()), ("prune/old", old));
     let ago = forgotten[0].last_used().unwrap().elapsed().unwrap();
@@ -75,60 +44,61 @@ fn what_was_not_used_for_that_long_is_forgotten_and_told() {
 
 #[test]
 fn what_is_held_is_never_forgotten() {
-    let store = Store::new();
-    let guard = store.ports.guard("prune/held").unwrap();
+    let store = TempStore::new();
+    let guard = store.guard("prune/held").unwrap();
     store.age(guard.port(), 40 * DAY);
-    assert!(store.prune(MONTH).is_empty());
-    assert!(store.prune(Duration::ZERO).is_empty());
+    assert!(pruned(&store, MONTH).is_empty());
+    assert!(pruned(&store, Duration::ZERO).is_empty());
     assert_eq!(store.ids(), ["prune/held"]);
     drop(guard);
-    assert_eq!(store.prune(MONTH), ["prune/held"]);
+    assert_eq!(pruned(&store, MONTH), ["prune/held"]);
 }
 
 #[test]
 fn a_number_asked_for_is_a_use() {
-    let store = Store::new();
-    let port = store.ports.forward_port("prune/number", 0).unwrap();
+    let store = TempStore::new();
+    let port = store.forward_port("prune/number", 0).unwrap();
     store.age(port, 40 * DAY);
-    assert_eq!(store.ports.forward_port("prune/number", 0).unwrap(), port);
-    assert!(store.prune(MONTH).is_empty());
+    assert_eq!(store.forward_port("prune/number", 0).unwrap(), port);
+    assert!(pruned(&store, MONTH).is_empty());
 }
 
 #[test]
 fn a_time_in_the_future_is_now() {
-    let store = Store::new();
-    let port = store.ports.forward_port("prune/future", 0).unwrap();
-    let lease = File::options().write(true).open(store.lease(port)).unwrap();
-    lease.set_modified(SystemTime::now() + 40 * DAY).unwrap();
-    assert!(store.prune(MONTH).is_empty());
+    let store = TempStore::new();
+    let port = store.forward_port("prune/future", 0).unwrap();
+    store
+        .set_last_used(port, SystemTime::now() + 40 * DAY)
+        .unwrap();
+    assert!(pruned(&store, MONTH).is_empty());
 }
 
 #[test]
 fn what_has_no_record_of_its_use_is_kept_and_gets_one() {
-    let store = Store::new();
-    let port = store.ports.forward_port("prune/unknown", 0).unwrap();
+    let store = TempStore::new();
+    let port = store.forward_port("prune/unknown", 0).unwrap();
     fs::remove_file(store.lease(port)).unwrap();
-    let all = store.ports.assignments().unwrap();
+    let all = store.assignments().unwrap();
     assert_eq!(all[0].last_used(), None);
 
-    assert!(store.prune(MONTH).is_empty());
+    assert!(pruned(&store, MONTH).is_empty());
     store.age(port, 31 * DAY);
-    assert_eq!(store.prune(MONTH), ["prune/unknown"]);
+    assert_eq!(pruned(&store, MONTH), ["prune/unknown"]);
 }
 
 #[test]
 fn lease_files_that_nobody_needs_are_removed_and_others_are_not() {
-    let store = Store::new();
-    let kept = store.ports.forward_port("prune/kept", 0).unwrap();
+    let store = TempStore::new();
+    let kept = store.forward_port("prune/kept", 0).unwrap();
     // Both at once, or they would be the same one.
-    let [stray, held] = [(); 2].map(|()| store.ports.available_port(20_000).unwrap());
+    let [stray, held] = [(); 2].map(|()| store.available_port(20_000).unwrap());
     let free = stray.port();
     drop(stray);
     let foreign = store.leases().join("notes.txt");
     fs::write(&foreign, "mine").unwrap();
     assert!(store.lease(free).exists());
 
-    assert!(store.prune(MONTH).is_empty());
+    assert!(pruned(&store, MONTH).is_empty());
     // Elsewhere, no lock file is ever removed.
     assert_eq!(store.lease(free).exists(), !cfg!(unix));
     for path in [store.lease(kept), store.lease(held.port()), foreign] {
@@ -146,22 +116,22 @@ fn a_store_that_is_not_there_is_not_made() {
 
 #[test]
 fn a_store_that_is_damaged_is_left_as_it_is() {
-    let store = Store::new();
-    fs::write(store.ports.path(), "{").unwrap();
-    let error = store.ports.prune(Duration::ZERO).unwrap_err();
+    let store = TempStore::new();
+    fs::write(store.path(), "{").unwrap();
+    let error = store.prune(Duration::ZERO).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert_eq!(fs::read(store.ports.path()).unwrap(), b"{");
+    assert_eq!(fs::read(store.path()).unwrap(), b"{");
 }
 
 /// More than the files that may be open at once, where those are few.
 #[test]
 fn of_many_all_are_forgotten() {
-    let store = Store::new();
+    let store = TempStore::new();
     let many: BTreeMap<String, u16> = (0..if cfg!(windows) { 300 } else { 3000 })
         .map(|nth| (format!("prune/{nth:04}"), 20_000 + nth))
         .collect();
-    write_store(store.ports.path(), &many);
-    let forgotten = store.prune(Duration::ZERO);
+    write_store(store.path(), &many);
+    let forgotten = pruned(&store, Duration::ZERO);
     assert!(forgotten.iter().eq(many.keys()));
     assert!(store.ids().is_empty());
     let is_empty = fs::read_dir(store.leases()).unwrap().next().is_none();
@@ -176,13 +146,13 @@ fn write_store(path: &Path, ports: &BTreeMap<String, u16>) {
 #[test]
 fn whoever_takes_a_port_meanwhile_keeps_it() {
     const ENOUGH: usize = 30;
-    let store = Store::new();
+    let store = TempStore::new();
     let deadline = Instant::now() + Duration::from_secs(60);
-    let pruned = AtomicUsize::new(0);
-    let goes_on = &|| pruned.load(Ordering::Relaxed) < ENOUGH && Instant::now() < deadline;
+    let forgotten = AtomicUsize::new(0);
+    let goes_on = &|| forgotten.load(Ordering::Relaxed) < ENOUGH && Instant::now() < deadline;
     thread::scope(|scope| {
         for id in ["prune/race/a", "prune/race/b"] {
-            let ports = PortFor::open(store.ports.path()).unwrap();
+            let ports = PortFor::open(store.path()).unwrap();
             scope.spawn(move || {
                 while goes_on() {
                     let guard = ports.guard(id).unwrap();
@@ -195,36 +165,31 @@ fn whoever_takes_a_port_meanwhile_keeps_it() {
         }
         scope.spawn(|| {
             while goes_on() {
-                pruned.fetch_add(store.prune(Duration::ZERO).len(), Ordering::Relaxed);
+                forgotten.fetch_add(pruned(&store, Duration::ZERO).len(), Ordering::Relaxed);
             }
         });
     });
-    assert!(pruned.into_inner() >= ENOUGH, "the two sides hardly met");
+    assert!(forgotten.into_inner() >= ENOUGH, "the two sides hardly met");
 }
 
 mod room {
     use super::*;
 
     /// Two assignments, and the set of their two ports.
-    fn two(store: &Store, ids: [&str; 2]) -> ([u16; 2], PortSet) {
-        let ports = ids.map(|id| store.ports.forward_port(id, 0).unwrap());
+    fn two(store: &TempStore, ids: [&str; 2]) -> ([u16; 2], PortSet) {
+        let ports = ids.map(|id| store.forward_port(id, 0).unwrap());
         (ports, PortSet::from(ports))
     }
 
     #[test]
     fn is_made_where_no_port_is_left() {
-        let store = Store::new();
+        let store = TempStore::new();
         let ([stale, _], pool) = two(&store, ["room/stale", "room/used"]);
-        let elsewhere = store.ports.forward_port("room/elsewhere", 0).unwrap();
+        let elsewhere = store.forward_port("room/elsewhere", 0).unwrap();
         store.age(stale, 31 * DAY);
         store.age(elsewhere, 31 * DAY);
 
-        let port = store
-            .ports
-            .request("room/new")
-            .ports(pool)
-            .assign()
-            .unwrap();
+        let port = store.request("room/new").ports(pool).assign().unwrap();
         assert_eq!(port, stale);
         // Its port would have been of no help.
         assert_eq!(store.ids(), ["room/elsewhere", "room/new", "room/used"]);
@@ -232,43 +197,32 @@ mod room {
 
     #[test]
     fn is_not_made_of_what_was_used_within_30_days() {
-        let store = Store::new();
+        let store = TempStore::new();
         let ([port, _], pool) = two(&store, ["room/recent", "room/newer"]);
         store.age(port, 29 * DAY);
-        let error = store
-            .ports
-            .request("room/late")
-            .ports(pool)
-            .assign()
-            .unwrap_err();
+        let error = store.request("room/late").ports(pool).assign().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exhausted);
         assert_eq!(store.ids(), ["room/newer", "room/recent"]);
     }
 
     #[test]
     fn is_not_made_of_what_is_held() {
-        let store = Store::new();
-        let guard = store.ports.guard("room/held").unwrap();
+        let store = TempStore::new();
+        let guard = store.guard("room/held").unwrap();
         store.age(guard.port(), 31 * DAY);
         let pool = PortSet::from([guard.port()]);
-        let error = store
-            .ports
-            .request("room/other")
-            .ports(pool)
-            .guard()
-            .unwrap_err();
+        let error = store.request("room/other").ports(pool).guard().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exhausted);
         assert_eq!(store.ids(), ["room/held"]);
     }
 
     #[test]
     fn is_made_for_an_id_that_is_moved() {
-        let store = Store::new();
+        let store = TempStore::new();
         let ([stale, moved], pool) = two(&store, ["room/makes-way", "room/moved"]);
         store.age(stale, 31 * DAY);
         let _stranger = std::net::TcpListener::bind(("127.0.0.1", moved)).unwrap();
         let guard = store
-            .ports
             .request("room/moved")
             .ports(pool)
             .on_busy(port_for::OnBusy::Move)

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use port_for::PortFor;
 
+use crate::support::child::test_name;
 use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
 
 const PROCESSES: usize = 16;
@@ -24,7 +25,7 @@ fn child_assigns() {
 fn ask_at_once(store: &TempStore, ids: &[String]) -> Vec<u16> {
     let mut children: Vec<_> = ids
         .iter()
-        .map(|id| ChildTest::start("acquire::race::child_assigns", store.path(), id))
+        .map(|id| ChildTest::start(test_name!(child_assigns), store.path(), id))
         .collect();
     for child in &mut children {
         assert_eq!(child.line(), "ready");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use port_for::{PortFor, PortSet};
 
+use crate::support::child::test_name;
 use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
 
 const PROCESSES: usize = 8;
@@ -51,6 +52,7 @@ fn rival(stop: &AtomicBool) -> u32 {
         let port = pool.choose_random().unwrap();
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             bound += 1;
+            // As long as a program that looks for a port has it.
             thread::sleep(Duration::from_millis(1));
             drop(listener);
         }
@@ -62,13 +64,7 @@ fn rival(stop: &AtomicBool) -> u32 {
 fn no_guard_is_given_a_port_that_a_rival_holds_and_none_fails() {
     let store = TempStore::new();
     let mut children: Vec<_> = (0..PROCESSES)
-        .map(|n| {
-            ChildTest::start(
-                "acquire::rival::child_acquires",
-                store.path(),
-                &n.to_string(),
-            )
-        })
+        .map(|n| ChildTest::start(test_name!(child_acquires), store.path(), &n.to_string()))
         .collect();
     for child in &mut children {
         assert_eq!(child.line(), "ready");

@@ -1,6 +1,5 @@
 //! Async code: a wait for a port leaves the runtime's thread to others.
 
-use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
@@ -71,10 +70,9 @@ fn a_task_that_waits_for_a_stranger_lets_others_run() {
 fn a_task_that_waits_for_the_store_lets_others_run() {
     let store = TempStore::new();
     store.forward_port("another", 0).unwrap();
-    let lock = File::open(store.path().with_extension("json.lock")).unwrap();
-    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let locked = store.locked();
     one_thread().block_on(async {
-        drop(wait_for(&store, lock).await);
+        drop(wait_for(&store, locked).await);
     });
 }
 
@@ -82,8 +80,7 @@ fn a_task_that_waits_for_the_store_lets_others_run() {
 fn a_store_that_stays_locked_is_told_with_the_time_waited() {
     let store = TempStore::new();
     store.forward_port("another", 0).unwrap();
-    let lock = File::open(store.path().with_extension("json.lock")).unwrap();
-    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let _locked = store.locked();
     let request = store
         .request(&store.api)
         .timeout(Duration::from_millis(300));

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use port_for::PortSet;
-use port_for::ports::{is_available, is_used, pick};
+use port_for::ports::{is_used, pick};
 use rstest::rstest;
 
 use super::set;
@@ -30,7 +30,7 @@ fn without_the_excluded() {
     assert_eq!(left.choose_random(), Some(8002));
     match pick(&left).unwrap() {
         Some(port) => assert_eq!(port, 8002),
-        None => assert!(is_used((Ipv4Addr::LOCALHOST, 8002)), "nobody has 8002"),
+        None => assert!(is_used((Ipv4Addr::LOCALHOST, 8002)), "8002 is free"),
     }
 }
 
@@ -46,40 +46,45 @@ fn leaves_an_exact_number_unchecked_to_choose_random() {
     assert_eq!(set(&port.to_string()).choose_random(), Some(port));
 }
 
-/// With no file descriptor left nothing is known about any port. That takes a process of its own:
-/// this very test, run again.
+/// Where a process can be given few file descriptors.
 #[cfg(unix)]
-#[test]
-fn that_cannot_ask_the_system_is_an_error() {
-    use std::env;
+mod on_unix {
     use std::fs::File;
-    use std::process::Command;
+    use std::net::Ipv4Addr;
+    use std::path::Path;
 
-    const IS_INNER: &str = "PORTS_TEST_WITH_FEW_DESCRIPTORS";
-    if env::var_os(IS_INNER).is_none() {
-        let output = Command::new("sh")
-            .args(["-c", r#"ulimit -n 64 && exec "$0" --exact "$1""#])
-            .arg(env::current_exe().unwrap())
-            .arg("ports::pick::that_cannot_ask_the_system_is_an_error")
-            .env(IS_INNER, "1")
-            .output()
-            .unwrap();
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && stdout.contains("1 passed"),
-            "{stdout}"
-        );
-        return;
+    use port_for::PortSet;
+    use port_for::ports::{is_available, is_used, pick};
+
+    use crate::support::child::test_name;
+    use crate::support::{ChildTest, command, in_shell, report, told};
+
+    /// Without a file descriptor that is left, nothing is known about any port.
+    #[test]
+    fn that_cannot_ask_the_system_is_an_error() {
+        let picks = command(test_name!(child_picks_blindly), Path::new("-"), "");
+        let mut child = ChildTest::run(&mut in_shell(r#"ulimit -n 64 && exec "$@""#, &picks));
+        assert_eq!(child.line(), "done");
+        child.join();
     }
 
-    let good = PortSet::good();
-    let _all_there_are: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    let error = pick(&good).unwrap_err();
-    assert_eq!(
-        error.raw_os_error(),
-        Some(rustix::io::Errno::MFILE.raw_os_error())
-    );
-    let port = good.choose_random().unwrap();
-    assert!(is_used((Ipv4Addr::LOCALHOST, port)), "in doubt, used");
-    assert!(!is_available(port), "in doubt, not available");
+    #[test]
+    #[ignore = "a child of another test"]
+    fn child_picks_blindly() {
+        if told().is_none() {
+            return;
+        }
+        let good = PortSet::good();
+        let _all_there_are: Vec<File> =
+            std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let error = pick(&good).unwrap_err();
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::MFILE.raw_os_error())
+        );
+        let port = good.choose_random().unwrap();
+        assert!(is_used((Ipv4Addr::LOCALHOST, port)), "in doubt, used");
+        assert!(!is_available(port), "in doubt, not available");
+        report("done");
+    }
 }

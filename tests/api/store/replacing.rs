@@ -78,7 +78,7 @@ fn a_store_that_is_just_being_written_by_hand_is_read_when_it_is_whole() {
         let mut editor = fs::File::options().append(true).open(store.path()).unwrap();
         thread::scope(|scope| {
             let reader = scope.spawn(|| store.forward_port("api", 0));
-            // A head start, so that the reader meets the half.
+            // The pause of an editor between two writes, in which the reader meets the half.
             thread::sleep(Duration::from_millis(20));
             editor.write_all(b"rts\": {\"api\": 23817}}").unwrap();
             reader.join().unwrap()
@@ -148,8 +148,7 @@ mod on_windows {
     fn a_holder_is_named_although_nobody_can_read_what_it_has_locked() {
         let store = TempStore::new();
         let guard = store.guard(&store.api).unwrap();
-        let lease = format!("ports.json.leases/{}.lock", guard.port());
-        let lease = store.folder().join(lease);
+        let lease = store.lease(guard.port());
         // Something to read, past what the standard library would call the end.
         File::options()
             .write(true)
@@ -173,9 +172,9 @@ mod on_windows {
     #[test]
     fn the_file_of_a_lease_stays_for_as_long_as_it_is_held() {
         let store = TempStore::new();
-        let leases = store.folder().join("ports.json.leases");
+        let leases = store.leases();
         let guard = store.guard(&store.api).unwrap();
-        let lease = leases.join(format!("{}.lock", guard.port()));
+        let lease = store.lease(guard.port());
         fs::remove_file(&lease).unwrap_err();
         fs::rename(&lease, leases.join("elsewhere")).unwrap_err();
         fs::remove_dir_all(&leases).unwrap_err();
