@@ -1,5 +1,6 @@
 //! Stores for one test each.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -48,6 +49,12 @@ impl TempStore {
     /// The text of the file; none when there is no file.
     pub fn text(&self) -> Option<String> {
         fs::read_to_string(self.path()).ok()
+    }
+
+    /// Makes these all assignments that there are.
+    pub fn write(&self, ports: &BTreeMap<String, u16>) {
+        let text = serde_json::json!({ "version": 1, "ports": ports });
+        fs::write(self.path(), serde_json::to_vec_pretty(&text).unwrap()).unwrap();
     }
 
     /// The ids that have a port.

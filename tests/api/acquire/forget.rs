@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -130,17 +129,12 @@ fn of_many_all_are_forgotten() {
     let many: BTreeMap<String, u16> = (0..if cfg!(windows) { 300 } else { 3000 })
         .map(|nth| (format!("prune/{nth:04}"), 20_000 + nth))
         .collect();
-    write_store(store.path(), &many);
+    store.write(&many);
     let forgotten = pruned(&store, Duration::ZERO);
     assert!(forgotten.iter().eq(many.keys()));
     assert!(store.ids().is_empty());
     let is_empty = fs::read_dir(store.leases()).unwrap().next().is_none();
     assert_eq!(is_empty, !LEASES_STAY);
-}
-
-fn write_store(path: &Path, ports: &BTreeMap<String, u16>) {
-    let text = serde_json::json!({ "version": 1, "ports": ports });
-    fs::write(path, text.to_string()).unwrap();
 }
 
 #[test]
