@@ -87,6 +87,7 @@ fn wait_for_begin() {
     let mut begin = String::new();
     std::io::stdin().read_line(&mut begin).unwrap();
     if let Ok(begin) = begin.trim_end().parse::<u64>() {
+        // The moment to begin is a time: all children have been told it by then.
         thread::sleep(Duration::from_nanos(begin.saturating_sub(now())));
     }
 }
@@ -162,6 +163,7 @@ pub fn run(words: &[String]) {
                 let asked = now();
                 let guard = ports.guard(id).unwrap();
                 let had = now();
+                // As long as a test would have it.
                 thread::sleep(hold);
                 let gave = now();
                 drop(guard);
