@@ -117,10 +117,13 @@ fn localhost_and_udp(mut api: PortGuard) {
     std::net::TcpStream::connect(("localhost", api.port())).unwrap();
 }
 
+/// Where the line below this one is.
+const FAILS_AT: u32 = line!() + 1;
 #[port_for(id = String::from("-invalid"))]
 #[ignore = "run by `a_failure_points_at_the_test`"]
 fn fails(_: PortGuard) {}
 
+const FAILS_ASYNC_AT: u32 = line!() + 1;
 #[port_for(id = String::from("-invalid"))]
 #[tokio::test]
 #[ignore = "run by `a_failure_points_at_the_test`"]
@@ -128,8 +131,10 @@ async fn fails_async(_: PortGuard) {}
 
 #[test]
 fn a_failure_points_at_the_test() {
-    let tests = [test_name!(fails), test_name!(fails_async)];
-    for (test, line) in tests.into_iter().zip([line!() - 10, line!() - 6]) {
+    for (test, line) in [
+        (test_name!(fails), FAILS_AT),
+        (test_name!(fails_async), FAILS_ASYNC_AT),
+    ] {
         let stderr = failure_of(test);
         let place = format!("{}:{line}:", file!());
         assert!(stderr.contains(&place), "{place} is not in: {stderr}");
