@@ -2,58 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::net::{Ipv6Addr, TcpListener};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use port_for::{Error, ErrorKind, PortFor, PortGuard, Request};
 use proptest::sample::Index;
-use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
-use tempfile::TempDir;
+use socket2::Type;
 
-use super::expected::{Expected, Family, Model, Socket, State};
-use super::steps::{Ask, Caller, HANDLES, Port, Step, Story, THREADS, Thread, Use, Wish};
+use super::expected::{Expected, Model};
+use super::look::bound;
+use super::sockets::{Family, Socket, State};
+use super::steps::{Ask, Caller, HANDLES, Port, Step, Story, Thread, Use, Wish};
+use super::threads::Threads;
+use crate::support::TempStore;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// No call waits for longer than a second.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Threads that do what they are told: who waits for itself is known by its thread.
-#[derive(Debug)]
-pub struct Threads(Vec<mpsc::Sender<Job>>);
-
-type Job = Box<dyn FnOnce() + Send>;
-
-impl Threads {
-    pub fn start() -> Self {
-        let start = |_| {
-            let (sender, jobs) = mpsc::channel::<Job>();
-            thread::spawn(move || jobs.into_iter().for_each(|job| job()));
-            sender
-        };
-        Self((0..THREADS).map(start).collect())
-    }
-
-    /// None when it takes too long.
-    fn run<T: Send + 'static>(
-        &self,
-        nth: Thread,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let (sender, done) = mpsc::channel();
-        let job = Box::new(move || sender.send(job()).unwrap());
-        self.0[nth].send(job).unwrap();
-        match done.recv_timeout(PATIENCE) {
-            Ok(done) => Some(done),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => panic!("the call panicked"),
-        }
-    }
-}
 
 /// A socket of any kind, to be kept.
 type Kept = Box<dyn Send>;
@@ -80,15 +44,15 @@ impl fmt::Display for Outcomes {
     }
 }
 
-struct World<'a> {
+pub struct World<'a> {
     story: &'a Story,
     threads: &'a Threads,
     outcomes: &'a mut Outcomes,
-    model: Model,
-    folder: TempDir,
+    pub model: Model,
+    store: TempStore,
     handles: Vec<PortFor>,
     /// As many as the model has, in the same order; so are the sockets.
-    guards: Vec<PortGuard>,
+    pub guards: Vec<PortGuard>,
     loose: Vec<Kept>,
 }
 
@@ -121,10 +85,11 @@ impl<'a> World<'a> {
     ) -> Self {
         // In memory where that goes, for what is tried here is not the disk.
         let memory = Path::new("/dev/shm");
-        let folder = tempfile::tempdir_in(memory)
-            .or_else(|_| tempfile::tempdir())
-            .unwrap();
-        let path = folder.path().join("ports.json");
+        let folder = if memory.is_dir() {
+            TempStore::new_in(memory)
+        } else {
+            TempStore::new()
+        };
         let pool: port_for::PortSet = std::env::var("PORT_FOR_POOL").unwrap().parse().unwrap();
         let ports: Vec<u16> = pool.iter().collect();
         let mut model = Model {
@@ -138,21 +103,19 @@ impl<'a> World<'a> {
         };
         if story.has_foreign {
             let (key, port) = ("elsewhere#a", model.ports[0]);
-            let text = format!("{{\"version\": 1, \"ports\": {{\"{key}\": {port}}}}}");
-            fs::write(&path, text).unwrap();
             model.assigned.insert(key.to_owned(), port);
+            folder.write(&model.assigned);
         }
-        let opened = PortFor::open(&path).unwrap();
         Self {
             story,
             threads,
             outcomes,
             model,
-            folder,
             // The last is a clone, which shares what it has read with the first.
-            handles: vec![opened.clone(), PortFor::open(&path).unwrap(), opened],
+            handles: vec![folder.clone(), folder.reopened(), folder.clone()],
             guards: Vec::new(),
             loose: Vec::new(),
+            store: folder,
         }
     }
 
@@ -233,7 +196,7 @@ impl<'a> World<'a> {
                 len => self.use_guard(*thread, nth.index(len), *usage),
             },
             Step::Reopen(nth) => {
-                self.handles[*nth] = PortFor::open(self.store()).unwrap();
+                self.handles[*nth] = self.store.reopened();
                 Ok(())
             }
             Step::Intrude(port, v6) => self.intrude(*port, *v6),
@@ -251,10 +214,6 @@ impl<'a> World<'a> {
                 Ok(())
             }
         }
-    }
-
-    fn store(&self) -> PathBuf {
-        self.folder.path().join("ports.json")
     }
 
     fn run<T: Send + 'static>(
@@ -425,11 +384,7 @@ impl<'a> World<'a> {
 
     /// False when there is no record of a last use.
     fn set_last_used(&self, port: u16, time: SystemTime) -> bool {
-        let lease = format!("{}.leases/{port}.lock", self.store().display());
-        File::options()
-            .write(true)
-            .open(lease)
-            .is_ok_and(|lease| lease.set_modified(time).is_ok())
+        self.store.set_last_used(port, time).is_ok()
     }
 
     fn agree<T: PartialEq + Debug>(
@@ -449,109 +404,4 @@ impl<'a> World<'a> {
             Err(format!("expected {expected:?}, got {got:?}"))
         }
     }
-
-    /// Compares all that can be seen, by one of the handles.
-    fn look(&self, by: &PortFor) -> Result<(), String> {
-        let expected = self.model.listed();
-        let listed = by.assignments().map_err(|error| format!("{error:?}"))?;
-        let seen: Vec<_> = listed
-            .iter()
-            .map(|found| {
-                let is_ours = |holder: &port_for::Holder| holder.pid() == std::process::id();
-                let is_held = found.holder().is_some_and(is_ours);
-                (found.id().to_owned(), found.port(), is_held)
-            })
-            .collect();
-        if seen != expected {
-            return Err(format!("{seen:?} is listed, not {expected:?}"));
-        }
-        for (guard, expected) in self.guards.iter().zip(&self.model.guards) {
-            if (guard.id(), guard.port()) != (expected.id, expected.port)
-                || guard.addr().is_ipv6() != (expected.family() == Family::V6)
-            {
-                return Err(format!("{guard:?} is not {expected:?}"));
-            }
-        }
-        for &port in &self.model.ports {
-            if self.model.is_free(port) {
-                check(port, "at all", || self.is_free(port), true)?;
-                continue;
-            }
-            self.look_at(port, Family::V4)?;
-            if self.model.has_ipv6 {
-                self.look_at(port, Family::V6)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether nothing at all is there.
-    fn is_free(&self, port: u16) -> bool {
-        let anywhere: SocketAddr = if self.model.has_ipv6 {
-            // And of IPv4.
-            (Ipv6Addr::UNSPECIFIED, port).into()
-        } else {
-            (Ipv4Addr::UNSPECIFIED, port).into()
-        };
-        [Type::STREAM, Type::DGRAM]
-            .iter()
-            .all(|&kind| bound(anywhere, kind, false).is_ok())
-    }
-
-    fn look_at(&self, port: u16, family: Family) -> Result<(), String> {
-        let at = |state| Socket {
-            port,
-            family,
-            state,
-        };
-        let has = |state| self.model.sockets().any(|socket| socket == at(state));
-        let can_bind = |kind, shared| bound(family.loopback(port), kind, shared).is_ok();
-        let listens = has(State::Listening);
-        let is_bound = listens || has(State::Bound);
-        let check = |what, kind, shared, must_be| {
-            let how = format!("for {what} at {family:?}");
-            check(port, &how, || can_bind(kind, shared), must_be)
-        };
-        check("TCP", Type::STREAM, false, !is_bound)?;
-        check("shared TCP", Type::STREAM, true, !listens)?;
-        check("UDP", Type::DGRAM, false, !has(State::Udp))
-    }
-}
-
-/// Whether the port is as free as it must be. Programs that look for a free port, such as the tests beside this one, can
-/// be on it for an instant.
-fn check(port: u16, how: &str, is_free: impl Fn() -> bool, must_be: bool) -> Result<(), String> {
-    const LOOKS: usize = 20;
-    let again = || {
-        thread::sleep(Duration::from_millis(1));
-        is_free()
-    };
-    let is_free = is_free() || must_be && (1..LOOKS).any(|_| again());
-    let words = |is_free| if is_free { "free" } else { "taken" };
-    if is_free == must_be {
-        Ok(())
-    } else {
-        let (is, must_be) = (words(is_free), words(must_be));
-        Err(format!("{port} is {is} {how}, and must be {must_be}"))
-    }
-}
-
-impl Family {
-    fn loopback(self, port: u16) -> SocketAddr {
-        match self {
-            Self::V4 => (Ipv4Addr::LOCALHOST, port).into(),
-            Self::V6 => (Ipv6Addr::LOCALHOST, port).into(),
-        }
-    }
-}
-
-/// Binds there, with `SO_REUSEADDR` or without.
-fn bound(addr: SocketAddr, kind: Type, shared: bool) -> std::io::Result<RawSocket> {
-    let raw = RawSocket::new(Domain::for_address(addr), kind, None)?;
-    raw.set_reuse_address(shared)?;
-    if addr.is_ipv6() {
-        raw.set_only_v6(false)?;
-    }
-    raw.bind(&SockAddr::from(addr))?;
-    Ok(raw)
 }

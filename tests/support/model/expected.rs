@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use port_for::{ErrorKind, OnBusy};
 
+use super::order::turn;
+use super::sockets::{Family, Guard, Handoff, Place, Socket, State};
 use super::steps::{ABSENT_HOST, Ask, Port, Thread, UNKNOWN_HOST, Wish};
 
 /// What comes out, or the kinds of error of which one does: where several things are wrong, any may be told.
@@ -17,85 +19,11 @@ pub struct Model {
     pub has_ipv6: bool,
     /// By the names that they have in the store.
     pub assigned: BTreeMap<String, u16>,
-    /// The ports that nobody has used for a month.
+    /// The ports that were not used for a month.
     pub old: BTreeSet<u16>,
     pub guards: Vec<Guard>,
     /// Sockets that are no guard's: of strangers, and of servers that were given one.
     pub loose: Vec<Socket>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Socket {
-    pub port: u16,
-    pub family: Family,
-    pub state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    V4,
-    V6,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Listening,
-    /// Of TCP: shut down, and so kept from all who do not share the port.
-    Bound,
-    Udp,
-}
-
-#[derive(Debug)]
-pub struct Guard {
-    pub id: &'static str,
-    pub port: u16,
-    pub taker: Thread,
-    handoff: Handoff,
-    /// One for each address that it is held at; the first is the one that is handed over.
-    places: Vec<Place>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Handoff {
-    Held,
-    Taken,
-    Vacated,
-    LetGo,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    family: Family,
-    tcp: Option<State>,
-    /// None: not asked for. False: gone.
-    udp: Option<bool>,
-}
-
-const HANDOFF: ErrorKind = ErrorKind::Handoff;
-
-impl Guard {
-    fn sockets(&self) -> impl Iterator<Item = Socket> {
-        self.places.iter().flat_map(|place| {
-            let udp = (place.udp == Some(true)).then_some(State::Udp);
-            [place.tcp, udp].into_iter().flatten().map(|state| Socket {
-                port: self.port,
-                family: place.family,
-                state,
-            })
-        })
-    }
-
-    pub fn family(&self) -> Family {
-        self.places[0].family
-    }
-
-    fn socket(&self, state: State) -> Socket {
-        Socket {
-            port: self.port,
-            family: self.family(),
-            state,
-        }
-    }
 }
 
 impl Model {
@@ -119,7 +47,7 @@ impl Model {
         held.chain(self.loose.iter().copied())
     }
 
-    fn has(&self, socket: Socket) -> bool {
+    pub fn has(&self, socket: Socket) -> bool {
         self.sockets().any(|other| other == socket)
     }
 
@@ -365,115 +293,8 @@ impl Model {
         let guard = self.new_guard(&Ask::plain("-"), port, thread);
         self.guards.push(guard);
     }
-
-    pub fn take_listener(&mut self, nth: usize) -> Expected<()> {
-        let guard = &mut self.guards[nth];
-        if guard.handoff != Handoff::Held {
-            return Err(vec![HANDOFF]);
-        }
-        guard.handoff = Handoff::Taken;
-        guard.places[0].tcp = None;
-        for place in &mut guard.places[1..] {
-            place.tcp = Some(State::Bound);
-        }
-        let socket = guard.socket(State::Listening);
-        self.loose.push(socket);
-        Ok(())
-    }
-
-    pub fn take_udp_socket(&mut self, nth: usize) -> Expected<()> {
-        let guard = &mut self.guards[nth];
-        if guard.places[0].udp != Some(true) {
-            return Err(vec![HANDOFF]);
-        }
-        guard.places[0].udp = Some(false);
-        let socket = guard.socket(State::Udp);
-        self.loose.push(socket);
-        Ok(())
-    }
-
-    pub fn vacate(&mut self, nth: usize) -> Expected<()> {
-        self.let_go(nth, Handoff::Vacated)
-    }
-
-    pub fn release_hold(&mut self, nth: usize) -> Expected<()> {
-        self.let_go(nth, Handoff::LetGo)
-    }
-
-    fn let_go(&mut self, nth: usize, handoff: Handoff) -> Expected<()> {
-        let guard = &mut self.guards[nth];
-        match guard.handoff {
-            Handoff::Taken => return Err(vec![HANDOFF]),
-            // What was let go of is not vacated any more.
-            Handoff::LetGo => return Ok(()),
-            Handoff::Held | Handoff::Vacated => guard.handoff = handoff,
-        }
-        for place in &mut guard.places {
-            place.tcp = (handoff == Handoff::Vacated).then_some(State::Bound);
-            place.udp = place.udp.map(|_| false);
-        }
-        Ok(())
-    }
-
-    /// Whether somebody else has the port of the guard, so that it cannot be held again.
-    pub fn is_in_use(&self, nth: usize) -> bool {
-        let guard = &self.guards[nth];
-        guard.places.iter().any(|place| {
-            let at = |state| Socket {
-                port: guard.port,
-                family: place.family,
-                state,
-            };
-            guard.handoff != Handoff::Held && self.loose.contains(&at(State::Listening))
-                || place.udp == Some(false) && self.loose.contains(&at(State::Udp))
-        })
-    }
-
-    pub fn rearm(&mut self, nth: usize) -> Expected<()> {
-        if self.is_in_use(nth) {
-            return Err(vec![HANDOFF]);
-        }
-        let guard = &mut self.guards[nth];
-        guard.handoff = Handoff::Held;
-        for place in &mut guard.places {
-            place.tcp = Some(State::Listening);
-            place.udp = place.udp.map(|_| true);
-        }
-        Ok(())
-    }
-
-    /// Whether somebody who sets `SO_REUSEADDR`, as servers do, can listen there.
-    pub fn intrude(&mut self, socket: Socket) -> bool {
-        let can = !self.has(socket);
-        if can {
-            self.loose.push(socket);
-        }
-        can
-    }
 }
 
 fn is_good(id: &str) -> bool {
     (1..=255).contains(&id.len()) && !id.starts_with('-') && !id.chars().any(char::is_control)
-}
-
-/// When the port's turn is in the order that is the id's, as it is published: with the 64-bit FNV-1a hash of the id,
-/// finished with `MurmurHash3`'s `fmix64`, from the number of its bits 0 to 15 on, in steps of that of its bits 16 to 31
-/// with the lowest bit set.
-fn turn(key: &str, port: u16) -> u16 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in key.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    for factor in [0xff51_afd7_ed55_8ccd_u64, 0xc4ce_b9fe_1a85_ec53] {
-        hash = (hash ^ (hash >> 33)).wrapping_mul(factor);
-    }
-    hash ^= hash >> 33;
-    let [start, step] = [hash, hash >> 16].map(|bits| u16::try_from(bits & 0xffff).unwrap());
-    let step = step | 1;
-    // Newton's way to one by an odd number: each round doubles the bits that are right.
-    let by_step = (0..4).fold(step, |inverse, _| {
-        let wrong = step.wrapping_mul(inverse);
-        inverse.wrapping_mul(2_u16.wrapping_sub(wrong))
-    });
-    port.wrapping_sub(start).wrapping_mul(by_step)
 }

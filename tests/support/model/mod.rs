@@ -3,7 +3,12 @@
 
 mod actual;
 mod expected;
+mod handoff;
+mod look;
+mod order;
+mod sockets;
 mod steps;
+mod threads;
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,6 +21,7 @@ use proptest::test_runner::{
 
 use self::actual::Outcomes;
 use self::steps::PORTS;
+use self::threads::Threads;
 
 /// The sequences that failed once, which are tried first.
 const REGRESSIONS: &str = concat!(
@@ -23,11 +29,11 @@ const REGRESSIONS: &str = concat!(
     "/tests/support/model/regressions"
 );
 
-/// Ports that nobody else uses meanwhile, in a row.
+/// Ports that no other process uses meanwhile, in a row.
 #[derive(Debug)]
 pub struct Block {
     first: u16,
-    /// On the port before them: whoever cannot have it takes others.
+    /// On the port before them: a process that cannot have it takes others.
     _claim: TcpListener,
 }
 
@@ -67,7 +73,7 @@ impl Block {
 /// Tries so many sequences, in a process to itself; always the same ones for a seed. Tells how many steps they had and
 /// what the calls came to, or the shortest sequence that failed.
 pub fn run(seed: u64, sequences: u32) -> Result<String, String> {
-    let threads = actual::Threads::start();
+    let threads = Threads::start();
     let namespace = std::env::var("PORT_FOR_NAMESPACE").ok();
     let namespace = namespace.filter(|namespace| !namespace.is_empty());
     let config = Config {
