@@ -5,7 +5,6 @@
 #![allow(missing_docs)]
 
 #[path = "support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the other bench")]
 mod support;
 
 use divan::Bencher;

@@ -197,7 +197,7 @@ fn all_four(
     mut a: PortGuard,
 ) -> Result<(), port_for::Error> {
     serve(&mut [&mut d, &mut c, &mut b, &mut a]);
-    // A test that returns has let go of everything by then.
+    // A test that returns has released everything by then.
     drop([a, b, c]);
     d.release()
 }

@@ -43,7 +43,7 @@ pub fn start_together(
         child.stdout.read_line(&mut ready).unwrap();
         assert_eq!(ready.trim_end(), READY);
     }
-    // Time enough to tell everybody.
+    // Time enough to tell all of them.
     let begin = now() + 20_000_000 + 1_000_000 * u64::try_from(count).unwrap();
     for child in &mut children {
         let mut stdin = child.child.stdin.take().unwrap();

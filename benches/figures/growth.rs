@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Effort;
 use crate::children::start_together;
-use crate::handouts::everybody;
+use crate::handouts::by_all;
 use crate::measure::{Figure, median};
 use crate::processes::first_by_size;
 use crate::support::{FLOOR, ONLY_NUMBERS, OURS, PEERS, ids, store_of};
@@ -44,7 +44,7 @@ fn over_stores(effort: Effort) -> Panel {
     let mut lines = names(&["port-for, a process's first"]);
     for &size in &sizes {
         let store = store_of(size, &ids);
-        let (floor, ours, peers) = everybody(effort.rounds(200), &store, &ids[0]);
+        let (floor, ours, peers) = by_all(effort.rounds(200), &store, &ids[0]);
         let [process, first] = first_by_size(effort.rounds(100), size);
         let ours = [(ours, floor)].into_iter();
         let peers = peers.map(|time| (time, floor));

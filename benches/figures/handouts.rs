@@ -10,12 +10,8 @@ use crate::Effort;
 use crate::measure::{Figure, Target, median, side_by_side};
 use crate::support::{FLOOR, OURS, PEERS, TempStore, handout, ids, store_of};
 
-/// Everybody's handout of a known id: the floor's, ours, and those of the peers.
-pub fn everybody(
-    rounds: usize,
-    store: &TempStore,
-    id: &str,
-) -> (Duration, Duration, [Duration; 7]) {
+/// A known id's handout by all: the floor, this crate and the peers.
+pub fn by_all(rounds: usize, store: &TempStore, id: &str) -> (Duration, Duration, [Duration; 7]) {
     let mut floor = handout(FLOOR, store, id);
     let mut ours = handout(OURS, store, id);
     let mut peers = PEERS.map(|peer| handout(peer, store, id));
@@ -33,7 +29,7 @@ pub fn known_id(effort: Effort) -> Vec<Figure> {
     const WHAT: &str = "guard + drop of a known id";
     let ids = ids(1);
     let store = store_of(10, &ids);
-    let (floor, ours, peers) = everybody(effort.rounds(500), &store, &ids[0]);
+    let (floor, ours, peers) = by_all(effort.rounds(500), &store, &ids[0]);
     let most = Target::AtMost;
     let mut figures = vec![Figure::ratio(WHAT, FLOOR, floor, ours, most(2.0))];
     for (peer, time) in PEERS.iter().zip(peers) {

@@ -1,5 +1,7 @@
 //! What the benches measure: this crate, its floor and its peers, behind one face.
 
+#![allow(unused, unreachable_pub, reason = "no bench uses all of it")]
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};

@@ -51,7 +51,7 @@ fn a_python_configuration_is_read_as_it_is_written_or_told_where_it_is_wrong() {
 
 #[test]
 fn a_store_is_read_as_it_is_written_or_left_alone() {
-    // What is no store is looked at for a while, for somebody might be writing it: so, all at once.
+    // A file that is no store is read again for a while, because an editor might be writing it: so, all at once.
     thread::scope(|scope| {
         for (name, text) in corpus("store") {
             scope.spawn(move || check_store(&name, &text));

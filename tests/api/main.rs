@@ -18,6 +18,8 @@ mod corpus;
 mod files;
 mod guard;
 mod id;
+#[cfg(unix)]
+mod lease;
 #[cfg(target_os = "linux")]
 mod model;
 mod nextest;

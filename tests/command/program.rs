@@ -230,7 +230,7 @@ mod descriptors {
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut running = store.start(&["program/reserved", "--", "sh", "-c", WAITS]);
         running.line();
-        // Nobody gets the port by accident, and nobody is served.
+        // No program gets the port by accident, and no client is served.
         let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         assert!(accident.bind(&addr.into()).is_err());
         assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(5)).is_err());

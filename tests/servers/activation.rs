@@ -20,7 +20,7 @@ fn a_listenfd_child_serves_under_spawn_activated() {
         .unwrap();
     assert!(get(guard.addr()).starts_with("hello from process "));
     drop(server);
-    // Nobody has the socket any more.
+    // No process has the socket any more.
     TcpStream::connect(guard.addr()).unwrap_err();
     guard.rearm().unwrap();
 }

@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 use crate::support::child::test_name;
 use crate::support::{TempStore, command, told, wait_for_parent};
 
-/// What [`hello`] says to whoever connects.
+/// What [`hello`] says to each client.
 pub fn greeting(addr: SocketAddr) -> String {
     try_greeting(addr).unwrap()
 }

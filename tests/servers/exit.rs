@@ -136,7 +136,7 @@ pub fn in_a_fork(act: impl FnOnce()) {
     assert_eq!(status, 0);
 }
 
-/// What a process has open, its forks have too; a lease that one of them takes is nobody else's all the same.
+/// What a process has open, its forks have too; a lease that one of them takes is its own all the same.
 fn excludes_its_fork(store: &PortFor) {
     let [id] = ids(store, ["used before"]);
     drop(store.guard(&id).unwrap());

@@ -57,7 +57,7 @@ fn program() {
             eventually("the parent's word", || given(&store).exists());
             let mut guard = PortFor::open(store).unwrap().guard(id).unwrap();
             let addr = guard.vacate().unwrap();
-            // Whoever takes any port that is free does not get this one.
+            // A program that takes any free port does not get this one.
             let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             let refused = accident.bind(&addr.into()).unwrap_err();
             assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
@@ -110,7 +110,7 @@ fn check(id: &str, how: &str) {
     let mut server = guard.spawn_activated(&mut child).unwrap();
     std::fs::write(given(store.path()), "").unwrap();
     server.wait_ready(PATIENCE).unwrap();
-    // The socket listens whether the program is well or not; its answer says so. Some let go of it for a moment.
+    // The socket listens whether the program is well or not; its answer says so. Some close it for a moment.
     server
         .wait_until(PATIENCE, |addr| {
             try_greeting(addr).is_ok_and(|heard| heard == how)

@@ -1,5 +1,5 @@
 //! Row `history`: processes that take and give back ports are killed at any moment, and what they wrote down is
-//! checked: nobody had what another one had.
+//! checked: no two had the same at one time.
 //!
 //! The journal cannot make up an overlap. A use is written down after the port was acquired, with a time taken after
 //! that, and its end with a time taken before the release begins. Who is killed in between had the port until then at
@@ -153,7 +153,7 @@ struct Known {
 }
 
 pub fn history(form: Form) -> Report {
-    // Whoever has less time for the long form says how many minutes.
+    // TRUST_MINUTES shortens the long form.
     let minutes = std::env::var("TRUST_MINUTES").map_or(180, |text| text.parse().unwrap());
     let (wanted, limit) = form.pick(
         (10_000, Duration::from_secs(70)),

@@ -7,7 +7,7 @@ use port_for::{ErrorKind, PortFor, PortSet};
 
 use crate::support::TempStore;
 
-/// A port that nobody uses, outside of the pool (whose last port is 49149), and another one each time: no other test
+/// A free port, outside of the pool (whose last port is 49149), and another one each time: no other test
 /// of this process is given it, and hardly one of another.
 fn spare_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);

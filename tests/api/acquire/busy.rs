@@ -1,4 +1,4 @@
-//! A port that somebody else has: waiting, giving up, and saying who it is.
+//! A port that another process has: waiting, giving up, and naming that process.
 
 use std::io::BufRead;
 use std::net::{Ipv4Addr, TcpListener};
@@ -41,7 +41,7 @@ fn a_killed_holder_leaves_nothing_behind() {
         let mut child = ChildTest::start(HOLDS, store.path(), &store.api);
         let port = child.line();
         child.kill();
-        // One try, no waiting: the kernel has let go of the lease and the port with the process.
+        // One try, no waiting: the kernel has released the lease and the port with the process.
         let guard = store
             .request(&store.api)
             .timeout(Duration::ZERO)
@@ -308,7 +308,7 @@ fn an_id_released_while_somebody_waits_for_it_is_assigned_anew() {
     thread::scope(|scope| {
         let waiter = scope.spawn(|| store.guard(&store.api).unwrap().port());
         drop(guard);
-        // Whoever comes first, the waiter gets a port that the store knows.
+        // Whichever call comes first, the waiter gets a port that the store knows.
         match store.release(&store.api) {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), ErrorKind::Busy),

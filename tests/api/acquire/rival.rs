@@ -14,10 +14,10 @@ use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
 const PROCESSES: usize = 8;
 /// Fewer where Wine takes several times as long over each.
 const GUARDS: usize = if cfg!(windows) { 200 } else { 2_000 };
-/// So few ports that everybody meets the rival time and again.
+/// So few ports that each process meets the rival time and again.
 const POOL: std::ops::RangeInclusive<u16> = 62_000..=62_063;
 
-/// Acquires and releases guards of ids of its own; each must reach nobody but itself.
+/// Acquires and releases guards of ids of its own; each must reach itself alone.
 #[test]
 #[ignore = "a child of other tests"]
 fn child_acquires() {
@@ -38,7 +38,7 @@ fn child_acquires() {
         assert_eq!(
             peer,
             client.local_addr().unwrap(),
-            "somebody else answers on our port"
+            "another process answers on our port"
         );
     }
     report("done");

@@ -46,18 +46,22 @@ fn leaves_an_exact_number_unchecked_to_choose_random() {
     assert_eq!(set(&port.to_string()).choose_random(), Some(port));
 }
 
-/// Where a process can be given few file descriptors.
+/// Where a process can be given another user, and few file descriptors.
 #[cfg(unix)]
 mod on_unix {
-    use std::fs::File;
-    use std::net::Ipv4Addr;
+    use std::fs::{self, File, Permissions};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
     use std::path::Path;
+    use std::process::Command;
 
     use port_for::PortSet;
     use port_for::ports::{is_available, is_used, pick};
 
-    use crate::support::child::test_name;
-    use crate::support::{ChildTest, command, in_shell, report, told};
+    use crate::files::{SOMEBODY, is_root};
+    use crate::support::child::{give_environment, test_name};
+    use crate::support::{ChildTest, TempStore, command, in_shell, report, told};
 
     /// Without a file descriptor that is left, nothing is known about any port.
     #[test]
@@ -86,5 +90,47 @@ mod on_unix {
         assert!(is_used((Ipv4Addr::LOCALHOST, port)), "in doubt, used");
         assert!(!is_available(port), "in doubt, not available");
         report("done");
+    }
+
+    /// Reports whether the port that it is told can be picked.
+    #[test]
+    #[ignore = "a child of another test"]
+    fn child_picks() {
+        let Some((_, port)) = told() else { return };
+        let only = PortSet::from([port.parse().unwrap()]);
+        report(format_args!("{:?}", pick(&only)));
+    }
+
+    #[test]
+    fn a_port_with_connections_that_this_user_may_not_bind_is_taken_and_no_error() {
+        if !is_root() {
+            eprintln!("skipped: only root can listen where others may not");
+            return;
+        }
+        let server =
+            (600..1024).find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+        let server = server.expect("a privileged port is free");
+        let addr = server.local_addr().unwrap();
+        let _connection = (TcpStream::connect(addr).unwrap(), server.accept().unwrap());
+
+        // Where another user can run it.
+        let store = TempStore::new();
+        fs::set_permissions(store.folder(), Permissions::from_mode(0o711)).unwrap();
+        let program = store.folder().join("api");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let picks = command(
+            test_name!(child_picks),
+            Path::new("-"),
+            &addr.port().to_string(),
+        );
+        let mut command = Command::new(program);
+        command
+            .args(picks.get_args())
+            .current_dir("/")
+            .uid(SOMEBODY);
+        give_environment(&picks, &mut command);
+        let mut child = ChildTest::run(&mut command);
+        assert_eq!(child.line(), "Ok(None)");
+        child.join();
     }
 }

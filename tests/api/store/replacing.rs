@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use port_for::PortFor;
+use port_for::{ErrorKind, PortFor};
 
 use crate::support::TempStore;
 
@@ -107,6 +107,33 @@ fn a_store_that_vanished_is_made_again() {
     let port = ports.guard(&store.api).unwrap().port();
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(ports.guard(&store.api).unwrap().port(), port);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_known_id_needs_neither_the_lock_of_the_store_nor_a_write() {
+    use std::os::unix::fs::MetadataExt;
+    let store = TempStore::new();
+    drop(store.guard("api").unwrap());
+    let before = fs::metadata(store.path()).unwrap();
+    let _locked = store.locked();
+    for ports in [&*store, &store.reopened()] {
+        let request = ports.request("api").timeout(Duration::ZERO);
+        drop(request.guard().unwrap());
+        ports.forward_port("api", 8000).unwrap();
+    }
+    let after = fs::metadata(store.path()).unwrap();
+    assert_eq!(
+        (before.ino(), before.ctime_nsec()),
+        (after.ino(), after.ctime_nsec())
+    );
+    // A new id does need the lock, waits for it, and names who has it.
+    let short = store.request("new").timeout(Duration::from_millis(50));
+    let error = short.guard().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    for part in ["ports.json.lock", "was held for", "PORT_FOR_TIMEOUT"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
 }
 
 #[cfg(windows)]

@@ -34,7 +34,7 @@ impl Model {
         }
     }
 
-    /// What is listed: id, port, and whether somebody holds it.
+    /// What is listed: id, port, and whether it is held.
     pub fn listed(&self) -> Vec<(String, u16, bool)> {
         self.assigned
             .iter()
@@ -145,25 +145,28 @@ impl Model {
         Ok(assigned)
     }
 
-    /// The port that was suggested, or the first of the id's own order, among those that are nobody's.
+    /// The port that was suggested, or the first of the id's own order, among those that are free.
     fn choose(&self, ask: &Ask, assigned: &BTreeMap<String, u16>) -> Option<u16> {
-        let is_nobodys = |port: u16| {
+        let is_free_to_assign = |port: u16| {
             !self.is_leased(port)
                 && self.is_free(port)
                 && !assigned.values().any(|&other| other == port)
         };
         if let Wish::Default(port) = ask.wish {
             let port = self.number(port);
-            if port >= 1024 && is_nobodys(port) {
+            if port >= 1024 && is_free_to_assign(port) {
                 return Some(port);
             }
         }
         let key = self.key(ask.id);
-        let fit = self.pool(ask).into_iter().filter(|&port| is_nobodys(port));
+        let fit = self
+            .pool(ask)
+            .into_iter()
+            .filter(|&port| is_free_to_assign(port));
         fit.min_by_key(|&port| turn(&key, port))
     }
 
-    /// When no port is left, those go that nobody has used for a month, but not those that are asked for.
+    /// When no port is left, the ids unused for a month are evicted, except those that are asked for.
     fn make_room(&mut self, asks: &[Ask]) -> bool {
         let pool: BTreeSet<u16> = asks.iter().flat_map(|ask| self.pool(ask)).collect();
         let asked: Vec<_> = asks.iter().map(|ask| self.key(ask.id)).collect();
@@ -283,10 +286,10 @@ impl Model {
 
     /// The next free one, if it is one of those that there are.
     pub fn available_port(&self, first: u16) -> Option<u16> {
-        let is_nobodys =
+        let is_free_to_assign =
             |port: u16| !self.is_assigned(port) && !self.is_leased(port) && self.is_free(port);
         let mut from_there = self.ports.iter().filter(|&&port| port >= first);
-        from_there.find(|&&port| is_nobodys(port)).copied()
+        from_there.find(|&&port| is_free_to_assign(port)).copied()
     }
 
     pub fn take_available(&mut self, port: u16, thread: Thread) {

@@ -46,7 +46,7 @@ impl Model {
         let guard = &mut self.guards[nth];
         match guard.handoff {
             Handoff::Taken => return Err(vec![HANDOFF]),
-            // What was let go of is not vacated any more.
+            // What was closed is not vacated any more.
             Handoff::LetGo => return Ok(()),
             Handoff::Held | Handoff::Vacated => guard.handoff = handoff,
         }
@@ -57,7 +57,7 @@ impl Model {
         Ok(())
     }
 
-    /// Whether somebody else has the port of the guard, so that it cannot be held again.
+    /// Whether another process has the port of the guard, so that it cannot be held again.
     pub fn is_in_use(&self, nth: usize) -> bool {
         let guard = &self.guards[nth];
         guard.places.iter().any(|place| {
@@ -84,7 +84,7 @@ impl Model {
         Ok(())
     }
 
-    /// Whether somebody who sets `SO_REUSEADDR`, as servers do, can listen there.
+    /// Whether a server that sets `SO_REUSEADDR` can listen there.
     pub fn intrude(&mut self, socket: Socket) -> bool {
         let can = !self.has(socket);
         if can {

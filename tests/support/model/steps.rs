@@ -10,7 +10,7 @@ use proptest::sample::{Index, select};
 /// A store's life, from its beginning.
 #[derive(Debug, Clone)]
 pub struct Story {
-    /// Whether somebody in another namespace has an assignment.
+    /// Whether another namespace has an assignment.
     pub has_foreign: bool,
     pub steps: Vec<Step>,
 }
@@ -33,11 +33,11 @@ pub enum Step {
     Use(Thread, Index, Use),
     /// Another handle of the store takes the place of this one.
     Reopen(usize),
-    /// Somebody listens on a port without asking anybody, at the loopback of IPv6 or IPv4.
+    /// A stranger listens on a port, at the loopback of IPv6 or IPv4.
     Intrude(Port, bool),
     /// One of them, or of the servers that were given a socket, ends.
     End(Index),
-    /// A month and more goes by in which nobody uses the port.
+    /// The port is unused for more than a month.
     Age(Port),
 }
 
