@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use port_for::{ErrorKind, PortFor};
+use port_for::PortFor;
 
 use crate::support::TempStore;
 
@@ -113,6 +113,9 @@ fn a_store_that_vanished_is_made_again() {
 #[test]
 fn a_known_id_needs_neither_the_lock_of_the_store_nor_a_write() {
     use std::os::unix::fs::MetadataExt;
+
+    use port_for::ErrorKind;
+
     let store = TempStore::new();
     drop(store.guard("api").unwrap());
     let before = fs::metadata(store.path()).unwrap();
