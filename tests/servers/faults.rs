@@ -7,7 +7,7 @@ use std::time::Duration;
 use port_for::{Error, ErrorKind, PortGuard};
 
 use crate::children::{LISTENS, deaf, exit_status, greeting, script, server};
-use crate::support::{ChildTest, PATIENCE, TempStore, eventually, wine};
+use crate::support::{ChildTest, PATIENCE, TempStore, wine};
 
 /// Long enough for a child to have begun what it does instead of listening.
 const SHORT: Duration = Duration::from_secs(3);
@@ -343,7 +343,7 @@ fn a_daemon_is_told_to_stay_in_the_foreground() {
     // It may be seen as it listens before its parent has ended, or as it no longer belongs to anybody.
     drop(server);
     // Whatever was said, this one is out of reach. It is asked to go by its own means.
-    eventually("a redis that can be asked to go", || {
+    crate::support::eventually("a redis that can be asked to go", || {
         crate::programs::redis(guard.addr(), "SHUTDOWN NOSAVE").is_ok()
     });
     if let Err(error) = waited {
