@@ -10,7 +10,6 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
 mod support;
 
 /// What the tests have in common: an HTTP server, and a client that asks it.

@@ -1,6 +1,6 @@
 //! Many tests that share few ids: each serves and asks over HTTP, and no two have an id or a port at the same time.
 //!
-//! Each writes down when it had which port; whoever ends checks what is written so far. Other runs that share the
+//! Each writes down when it had which port; a test that ends checks what is written so far. Other runs that share the
 //! store and the journal (`PORT_FOR_JOURNAL`) are checked along: `tests/both-at-once` runs two checkouts so.
 
 #![forbid(unsafe_code)]
@@ -11,7 +11,6 @@
 #![allow(missing_docs)]
 
 #[path = "support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with other test binaries")]
 mod support;
 
 use std::collections::HashMap;
@@ -19,11 +18,10 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use port_for::{PortGuard, port_for};
-use support::HttpServer;
+use support::{HttpServer, eventually};
 
 /// One line a use of a port: id, port, begin and end (nanoseconds since 1970).
 struct Use {
@@ -52,7 +50,7 @@ fn journal() -> PathBuf {
     }
 }
 
-/// Serves and asks on every guard at once, writes down when, and checks what everybody wrote.
+/// Serves and asks on every guard at once, writes down when, and checks what all have written.
 #[track_caller]
 fn serve(guards: &mut [&mut PortGuard]) {
     let begin = now();
@@ -149,16 +147,12 @@ fn another_checkout_has_this_id_at_the_same_time(api: PortGuard) {
         .open(journal())
         .unwrap();
     writeln!(file, "{}", api.port()).unwrap();
-    let begin = Instant::now();
-    loop {
+    let ports = || {
         let text = fs::read_to_string(journal()).unwrap();
-        if let [one, two] = *text.lines().collect::<Vec<_>>() {
-            assert_ne!(one, two);
-            break;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(60), "nobody came");
-        thread::sleep(Duration::from_millis(10));
-    }
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    eventually("the other checkout", || ports().len() == 2);
+    assert_ne!(ports()[0], ports()[1]);
 }
 
 macro_rules! tests {
@@ -209,7 +203,7 @@ fn all_four(
     mut a: PortGuard,
 ) -> Result<(), port_for::Error> {
     serve(&mut [&mut d, &mut c, &mut b, &mut a]);
-    // A test that returns has let go of everything by then.
+    // A test that returns has released everything by then.
     drop([a, b, c]);
     d.close()
 }

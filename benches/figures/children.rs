@@ -43,7 +43,7 @@ pub fn start_together(
         child.stdout.read_line(&mut ready).unwrap();
         assert_eq!(ready.trim_end(), READY);
     }
-    // Time enough to tell everybody.
+    // Time enough to tell all of them.
     let begin = now() + 20_000_000 + 1_000_000 * u64::try_from(count).unwrap();
     for child in &mut children {
         let mut stdin = child.child.stdin.take().unwrap();
@@ -87,6 +87,7 @@ fn wait_for_begin() {
     let mut begin = String::new();
     std::io::stdin().read_line(&mut begin).unwrap();
     if let Ok(begin) = begin.trim_end().parse::<u64>() {
+        // The moment to begin is a time: all children have been told it by then.
         thread::sleep(Duration::from_nanos(begin.saturating_sub(now())));
     }
 }
@@ -162,6 +163,7 @@ pub fn run(words: &[String]) {
                 let asked = now();
                 let guard = ports.guard(id).unwrap();
                 let had = now();
+                // As long as a test would have it.
                 thread::sleep(hold);
                 let gave = now();
                 drop(guard);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Effort;
 use crate::children::{Reporter, ids_of_each, listed, start_at_once, start_together};
 use crate::measure::{Figure, Target, median, timed};
-use crate::support::{FLOOR, OURS, Store, ids};
+use crate::support::{FLOOR, OURS, ids, store_of};
 use crate::written::Written;
 
 /// Every process takes ports of ids of its own, all at once; none of it changes the store.
@@ -13,11 +13,11 @@ pub fn at_once(effort: Effort) -> Vec<Figure> {
     const PROCESSES: usize = 64;
     const EACH: usize = 20;
     let ids = ids_of_each(PROCESSES, EACH);
-    let store = Store::with(0, &ids.concat());
+    let store = store_of(0, &ids.concat());
     let ports: Vec<Vec<u16>> = ids
         .iter()
         .map(|ids| {
-            let port = |id: &String| store.ports.forward_port(id, 0).unwrap();
+            let port = |id: &String| store.forward_port(id, 0).unwrap();
             ids.iter().map(port).collect()
         })
         .collect();
@@ -28,7 +28,7 @@ pub fn at_once(effort: Effort) -> Vec<Figure> {
         };
         ["crowd", name, &what].map(str::to_owned).to_vec()
     };
-    let path = store.ports.path();
+    let path = store.path();
     // From the start of the first process to the end of the last.
     let whole = |name| {
         timed(|| {
@@ -81,10 +81,10 @@ pub fn at_once(effort: Effort) -> Vec<Figure> {
 
 /// Several new ids at once are one write.
 pub fn batch(_: Effort) -> Vec<Figure> {
-    let store = Store::with(10, &[]);
-    let written = Written::to(store.ports.path());
+    let store = store_of(10, &[]);
+    let written = Written::to(store.path());
     let ids: [String; 16] = std::array::from_fn(|nth| format!("new {nth}"));
-    drop(store.ports.guards(ids.each_ref().map(|id| &**id)).unwrap());
+    drop(store.guards(ids.each_ref().map(|id| &**id)).unwrap());
     let what = "16 new ids by one `guards`, writes of the store";
     vec![Figure::count(what, written.times(), Target::AtMost(1.0))]
 }
@@ -92,10 +92,10 @@ pub fn batch(_: Effort) -> Vec<Figure> {
 /// One id that all processes wait for: how long from a release to the next one's having it.
 pub fn hand_along(effort: Effort) -> Vec<Figure> {
     let ids = ids(1);
-    let store = Store::with(10, &ids);
+    let store = store_of(10, &ids);
     let mut hops = Vec::new();
     for _ in 0..effort.rounds(10) {
-        let (_, children) = start_together(16, store.ports.path(), |_| {
+        let (_, children) = start_together(16, store.path(), |_| {
             ["hand along", "1", "5000", &*ids[0]]
                 .map(str::to_owned)
                 .to_vec()

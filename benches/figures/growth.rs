@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::Effort;
 use crate::children::start_together;
-use crate::handouts::everybody;
+use crate::handouts::by_all;
 use crate::measure::{Figure, median};
 use crate::processes::first_by_size;
-use crate::support::{FLOOR, ONLY_NUMBERS, OURS, PEERS, Store, ids};
+use crate::support::{FLOOR, ONLY_NUMBERS, OURS, PEERS, ids, store_of};
 
 /// A line in the figure: how many times the floor, at each place of the x axis.
 struct Line {
@@ -43,8 +43,8 @@ fn over_stores(effort: Effort) -> Panel {
     let ids = ids(1);
     let mut lines = names(&["port-for, a process's first"]);
     for &size in &sizes {
-        let store = Store::with(size, &ids);
-        let (floor, ours, peers) = everybody(effort.rounds(200), &store, &ids[0]);
+        let store = store_of(size, &ids);
+        let (floor, ours, peers) = by_all(effort.rounds(200), &store, &ids[0]);
         let [process, first] = first_by_size(effort.rounds(100), size);
         let ours = [(ours, floor)].into_iter();
         let peers = peers.map(|time| (time, floor));
@@ -71,10 +71,10 @@ fn over_processes(effort: Effort) -> Panel {
         Effort::Once => "10",
     };
     let ids = ids(*counts.last().unwrap());
-    let store = Store::with(0, &ids);
+    let store = store_of(0, &ids);
     // How many handouts all processes together come to.
     let run = |name: &str, count: usize, ids: &dyn Fn(usize) -> String| {
-        let (_, children) = start_together(count, store.ports.path(), |nth| {
+        let (_, children) = start_together(count, store.path(), |nth| {
             ["as many", name, &ids(nth), millis]
                 .map(str::to_owned)
                 .to_vec()

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::Effort;
 use crate::measure::{Figure, Target, median, side_by_side};
-use crate::support::{FLOOR, OURS, PEERS, Store, handout, ids};
+use crate::support::{FLOOR, OURS, PEERS, TempStore, handout, ids, store_of};
 
-/// Everybody's handout of a known id: the floor's, ours, and those of the peers.
-pub fn everybody(rounds: usize, store: &Store, id: &str) -> (Duration, Duration, [Duration; 7]) {
-    let mut floor = handout(FLOOR, &store.ports, id);
-    let mut ours = handout(OURS, &store.ports, id);
-    let mut peers = PEERS.map(|peer| handout(peer, &store.ports, id));
+/// A known id's handout by all: the floor, this crate and the peers.
+pub fn by_all(rounds: usize, store: &TempStore, id: &str) -> (Duration, Duration, [Duration; 7]) {
+    let mut floor = handout(FLOOR, store, id);
+    let mut ours = handout(OURS, store, id);
+    let mut peers = PEERS.map(|peer| handout(peer, store, id));
     let [p0, p1, p2, p3, p4, p5, p6] = &mut peers;
     let [floor, ours, peers @ ..] = side_by_side(
         rounds,
@@ -28,8 +28,8 @@ pub fn everybody(rounds: usize, store: &Store, id: &str) -> (Duration, Duration,
 pub fn known_id(effort: Effort) -> Vec<Figure> {
     const WHAT: &str = "guard + drop of a known id";
     let ids = ids(1);
-    let store = Store::with(10, &ids);
-    let (floor, ours, peers) = everybody(effort.rounds(500), &store, &ids[0]);
+    let store = store_of(10, &ids);
+    let (floor, ours, peers) = by_all(effort.rounds(500), &store, &ids[0]);
     let most = Target::AtMost;
     let mut figures = vec![Figure::ratio(WHAT, FLOOR, floor, ours, most(2.0))];
     for (peer, time) in PEERS.iter().zip(peers) {
@@ -47,14 +47,14 @@ pub fn threads_and_stores(effort: Effort) -> Vec<Figure> {
     const THREADS: usize = 8;
     const BESIDE: &str = "1 thread, 10 assignments";
     let ids = ids(THREADS);
-    let [few, many, most] = [10, 1_000, 20_000].map(|size| Store::with(size, &ids));
+    let [few, many, most] = [10, 1_000, 20_000].map(|size| store_of(size, &ids));
     let [one, thousand, twenty_thousand] = side_by_side(
         effort.rounds(500),
         20,
         [
-            &mut handout(OURS, &few.ports, &ids[0]),
-            &mut handout(OURS, &many.ports, &ids[0]),
-            &mut handout(OURS, &most.ports, &ids[0]),
+            &mut handout(OURS, &few, &ids[0]),
+            &mut handout(OURS, &many, &ids[0]),
+            &mut handout(OURS, &most, &ids[0]),
         ],
     );
     let figure = |what: &str, time| Figure::ratio(what, BESIDE, one, time, Target::AtMost(1.2));
@@ -78,13 +78,13 @@ pub fn threads_and_stores(effort: Effort) -> Vec<Figure> {
 }
 
 /// Times of handouts on as many threads at once, with an id each.
-fn on_threads(threads: usize, name: &str, store: &Store, ids: &[String]) -> Vec<Duration> {
+fn on_threads(threads: usize, name: &str, store: &TempStore, ids: &[String]) -> Vec<Duration> {
     let start = Barrier::new(threads);
     thread::scope(|scope| {
         let running: Vec<_> = ids[..threads]
             .iter()
             .map(|id| {
-                let mut handout = handout(name, &store.ports, id);
+                let mut handout = handout(name, store, id);
                 let start = &start;
                 scope.spawn(move || {
                     start.wait();
@@ -106,8 +106,8 @@ fn on_threads(threads: usize, name: &str, store: &Store, ids: &[String]) -> Vec<
 
 /// An id that has no port yet, against writing a file of the size of the store.
 pub fn new_id(effort: Effort) -> Vec<Figure> {
-    let store = Store::with(100, &[]);
-    let path = store.ports.path().to_owned();
+    let store = store_of(100, &[]);
+    let path = store.path().to_owned();
     let mut new = 0;
     let [floor, ours] = side_by_side(
         effort.rounds(200),
@@ -119,7 +119,7 @@ pub fn new_id(effort: Effort) -> Vec<Figure> {
             },
             &mut || {
                 new += 1;
-                drop(store.ports.guard(&format!("new {new}")).unwrap());
+                drop(store.guard(&format!("new {new}")).unwrap());
             },
         ],
     );
@@ -133,7 +133,7 @@ pub fn new_id(effort: Effort) -> Vec<Figure> {
 }
 
 /// What any store that survives a power cut has to do.
-fn replace(store: &Store, text: &[u8]) {
+fn replace(store: &TempStore, text: &[u8]) {
     let [temporary, path] = ["floor.new", "floor.json"].map(|name| store.folder().join(name));
     let mut file = File::create(&temporary).unwrap();
     file.write_all(text).unwrap();

@@ -5,17 +5,17 @@ use std::time::Duration;
 use crate::Effort;
 use crate::children::{Reporter, command, wait_for};
 use crate::measure::{Figure, Target, median, side_by_side};
-use crate::support::{FLOOR, OURS, Store, ids};
+use crate::support::{FLOOR, OURS, TempStore, ids, store_of};
 
 /// A process that is handed one port and ends, against one that binds one and ends.
 pub fn first_guard(effort: Effort) -> Vec<Figure> {
     const SIZES: [(usize, f64); 3] = [(100, 0.2), (1_000, 0.4), (20_000, 3.0)];
     let ids = ids(1);
     let id = &*ids[0];
-    let stores = SIZES.map(|(size, _)| Store::with(size, &ids));
-    let port = stores[0].ports.forward_port(id, 0).unwrap().to_string();
-    let run = |store: &Store, name, what| {
-        wait_for(command(store.ports.path(), &["first", name, what]));
+    let stores = SIZES.map(|(size, _)| store_of(size, &ids));
+    let port = stores[0].forward_port(id, 0).unwrap().to_string();
+    let run = |store: &TempStore, name, what| {
+        wait_for(command(store.path(), &["first", name, what]));
     };
     let [floor, times @ ..] = side_by_side(
         effort.rounds(300),
@@ -40,11 +40,11 @@ pub fn first_guard(effort: Effort) -> Vec<Figure> {
 pub fn memory(effort: Effort) -> Vec<Figure> {
     const SIZE: usize = 20_000;
     let ids = ids(1);
-    let store = Store::with(SIZE, &ids);
-    let port = store.ports.forward_port(&ids[0], 0).unwrap().to_string();
+    let store = store_of(SIZE, &ids);
+    let port = store.forward_port(&ids[0], 0).unwrap().to_string();
     let memory = |name, what: &str| {
         let peaks = (0..effort.rounds(20)).map(|_| {
-            let child = Reporter::start(command(store.ports.path(), &["memory", name, what]));
+            let child = Reporter::start(command(store.path(), &["memory", name, what]));
             child.numbers()[0][0]
         });
         median(peaks.collect()) as f64 / 1024.0
@@ -63,9 +63,9 @@ pub fn memory(effort: Effort) -> Vec<Figure> {
 /// The first handout of a process, for stores of these sizes: the floor's time, then ours.
 pub fn first_by_size(rounds: usize, size: usize) -> [Duration; 2] {
     let ids = ids(1);
-    let store = Store::with(size, &ids);
-    let port = store.ports.forward_port(&ids[0], 0).unwrap().to_string();
-    let run = |name, what: &str| wait_for(command(store.ports.path(), &["first", name, what]));
+    let store = store_of(size, &ids);
+    let port = store.forward_port(&ids[0], 0).unwrap().to_string();
+    let run = |name, what: &str| wait_for(command(store.path(), &["first", name, what]));
     side_by_side(
         rounds,
         1,

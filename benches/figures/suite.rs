@@ -7,19 +7,19 @@ use serde_json::Value;
 
 use crate::Effort;
 use crate::measure::{Figure, Target, side_by_side};
-use crate::support::{Store, ids};
+use crate::support::{ids, store_of};
 
 /// Two hundred tests on ports of their own, on any port, and one after the other on one port.
 pub fn suite(effort: Effort) -> Vec<Figure> {
     const WHAT: &str = "200 tests of a server and a client, `#[port_for]`";
     let program = build();
     let ids = ids(1);
-    let store = Store::with(10, &ids);
-    let port = store.ports.forward_port(&ids[0], 0).unwrap();
+    let store = store_of(10, &ids);
+    let port = store.forward_port(&ids[0], 0).unwrap();
     let run = |tests: &str| {
         let status = Command::new(&program)
             .arg(tests)
-            .env("PORT_FOR_STORE", store.ports.path())
+            .env("PORT_FOR_STORE", store.path())
             .env("SUITE_PORT", port.to_string())
             .stdout(Stdio::null())
             .status();

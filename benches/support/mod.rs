@@ -1,5 +1,7 @@
 //! What the benches measure: this crate, its floor and its peers, behind one face.
 
+#![allow(unused, unreachable_pub, reason = "no bench uses all of it")]
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,7 +15,11 @@ use openport::PortReservation;
 use port_for::PortFor;
 use reserve_port::ReservedPort;
 use serial_test::file_serial;
-use tempfile::TempDir;
+
+#[path = "../../tests/support/mod.rs"]
+mod of_tests;
+
+pub use of_tests::TempStore;
 
 /// What nothing can be faster than: a fixed, free port is bound, listened on, and closed.
 pub const FLOOR: &str = "bare bind";
@@ -56,7 +62,7 @@ pub fn handout(name: &str, ports: &PortFor, id: &str) -> Box<dyn FnMut() + Send>
             SERIAL.get_or_init(|| port);
             Box::new(bind_one_after_the_other)
         }
-        _ => panic!("nobody is called {name:?}"),
+        _ => panic!("{name:?} is no peer"),
     }
 }
 
@@ -71,15 +77,16 @@ pub fn bind(port: u16) -> TcpListener {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(listener) => return listener,
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                // Until the next look.
                 thread::sleep(Duration::from_millis(1));
             }
             Err(error) => panic!("port {port}: {error}"),
         }
     }
-    panic!("somebody listens on port {port}");
+    panic!("port {port} stays taken");
 }
 
-/// The one port of everybody who takes turns by `serial_test`.
+/// The one port for all that take turns by `serial_test`.
 static SERIAL: OnceLock<u16> = OnceLock::new();
 
 #[file_serial]
@@ -87,40 +94,24 @@ fn bind_one_after_the_other() {
     end(bind(SERIAL.get().copied().unwrap_or_default()));
 }
 
-/// A store in a folder that goes when it does.
-pub struct Store {
-    folder: TempDir,
-    pub ports: PortFor,
-}
-
-impl Store {
-    /// `size` assignments, named as long as those of tests are; `ids` are among them, on ports that are free.
-    pub fn with(size: usize, ids: &[String]) -> Self {
-        // Where builds go, rather than where temporary files do: that may be no disk, and people's stores are on one.
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let path = folder.path().join("ports.json");
-        let ports = PortFor::open(&path).unwrap();
-        let mut assigned = BTreeMap::new();
-        for id in ids {
-            assigned.insert(ports.forward_port(id, 0).unwrap(), id.clone());
-        }
-        let mut port = 1024;
-        while assigned.len() < size {
-            port += 1;
-            assigned.entry(port).or_insert_with(|| {
-                let (module, test) = (port / 100, port % 100);
-                format!("my_crate::module_{module:03}::tests::it_works_{test:02}::port")
-            });
-        }
-        let by_id: BTreeMap<_, _> = assigned.into_iter().map(|(port, id)| (id, port)).collect();
-        let text = serde_json::json!({ "version": 1, "ports": by_id });
-        std::fs::write(&path, serde_json::to_vec_pretty(&text).unwrap()).unwrap();
-        Self { folder, ports }
+/// A store of `size` assignments, named as long as those of tests are; `ids` are among them, on ports that are free.
+pub fn store_of(size: usize, ids: &[String]) -> TempStore {
+    // Where builds go, rather than where temporary files do: that may be no disk, and people's stores are on one.
+    let store = TempStore::new_in(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let mut assigned = BTreeMap::new();
+    for id in ids {
+        assigned.insert(store.forward_port(id, 0).unwrap(), id.clone());
     }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    let mut port = 1024;
+    while assigned.len() < size {
+        port += 1;
+        assigned.entry(port).or_insert_with(|| {
+            let (module, test) = (port / 100, port % 100);
+            format!("my_crate::module_{module:03}::tests::it_works_{test:02}::port")
+        });
     }
+    store.write(&assigned.into_iter().map(|(port, id)| (id, port)).collect());
+    store
 }
 
 /// As many ids.

@@ -7,12 +7,13 @@ use port_for::__cli::parse_python_config;
 use rstest::rstest;
 use serde_json::Value;
 
+use crate::support::installed::find;
 use crate::{Store, has, stderr};
 
 /// The command's arguments for a file with that text.
 #[track_caller]
 fn import(store: &Store, text: impl AsRef<[u8]>) -> assert_cmd::assert::Assert {
-    let file = store.folder.path().join("port-for.conf");
+    let file = store.folder().join("port-for.conf");
     fs::write(&file, text).unwrap();
     store.run(&["--import", file.to_str().unwrap()])
 }
@@ -43,7 +44,7 @@ fn what_is_here_already_the_same_way_is_fine() {
 #[test]
 fn that_a_use_cannot_be_noted_undoes_nothing() {
     let store = Store::new();
-    fs::write(store.folder.path().join("ports.json.leases"), "a file").unwrap();
+    fs::write(store.leases(), "a file").unwrap();
     let done = import(&store, PYTHONS).success().stdout("");
     has(&stderr(&done), &["imported 2"]);
     has(&store.text().unwrap(), &["\"foo\": 37987"]);
@@ -62,7 +63,6 @@ fn what_is_imported_was_used_now() {
 
 /// Of all that the importer was ever fuzzed with, it takes over what Python makes of it.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the environment tells of CI")]
 fn what_is_taken_over_is_what_python_reads() {
     const SCRIPT: &str = r#"
 import configparser, json, os, sys
@@ -79,14 +79,14 @@ folder = sys.argv[1]
 print(json.dumps({name: ports(os.path.join(folder, name)) for name in os.listdir(folder)}))
 "#;
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/corpus/import");
-    let python = std::process::Command::new("python3")
-        .args(["-c", SCRIPT, corpus])
-        .output();
-    if python.is_err() && std::env::var_os("CI").is_none() {
-        eprintln!("skipped: `python3` is not installed");
+    let Some(python) = find("python3") else {
         return;
-    }
-    let read: HashMap<String, Value> = serde_json::from_slice(&python.unwrap().stdout).unwrap();
+    };
+    let python = std::process::Command::new(python)
+        .args(["-c", SCRIPT, corpus])
+        .output()
+        .unwrap();
+    let read: HashMap<String, Value> = serde_json::from_slice(&python.stdout).unwrap();
     let mut compared = 0;
     for (name, python) in read {
         let text = fs::read_to_string(format!("{corpus}/{name}")).unwrap();

@@ -3,11 +3,12 @@
 use std::net::TcpListener;
 use std::process;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::{DAY, Store, has, stderr, stdout, wine};
+use crate::support::{wait, wine};
+use crate::{DAY, Store, has, stderr, stdout};
 
 /// The rows of the table, with single spaces.
 #[track_caller]
@@ -27,16 +28,12 @@ fn json(store: &Store, args: &[&str]) -> Value {
 /// this one's sockets for a moment, and so can be listed in its place.
 #[track_caller]
 fn eventually(look: impl Fn() -> String, parts: &[&str]) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let text = look();
-        if Instant::now() > deadline {
-            return has(&text, parts);
-        }
-        if parts.iter().all(|part| text.contains(part)) {
-            return;
-        }
-    }
+    let mut text = String::new();
+    let _ = wait::within(Duration::from_secs(10), || {
+        text = look();
+        parts.iter().all(|part| text.contains(part))
+    });
+    has(&text, parts);
 }
 
 fn now() -> u64 {

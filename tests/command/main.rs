@@ -7,46 +7,40 @@ mod names;
 mod program;
 mod servers;
 mod status;
+#[path = "../support/mod.rs"]
+mod support;
 mod upkeep;
 mod waiting;
-#[path = "../support/wine.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with other test binaries")]
-mod wine;
 
-use std::fs::{self, File};
-use std::path::PathBuf;
 use std::process::{self, Child, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use assert_cmd::assert::Assert;
 use port_for::PortFor;
 
+use support::TempStore;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A store in a folder of its own.
-struct Store {
-    folder: tempfile::TempDir,
+/// A store, and the command on it.
+struct Store(TempStore);
+
+impl std::ops::Deref for Store {
+    type Target = TempStore;
+
+    fn deref(&self) -> &TempStore {
+        &self.0
+    }
 }
 
 impl Store {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("ports.json")
+        Self(TempStore::new())
     }
 
     /// The same store from this process.
     fn library(&self) -> PortFor {
-        PortFor::open(self.path()).unwrap()
-    }
-
-    /// The store's text; none when there is no store.
-    fn text(&self) -> Option<String> {
-        fs::read_to_string(self.path()).ok()
+        self.reopened()
     }
 
     /// The ids and ports in it.
@@ -105,19 +99,6 @@ impl Store {
             .spawn()
             .unwrap();
         Running(child)
-    }
-
-    /// Makes it look as if the port was last used that long ago.
-    #[track_caller]
-    fn age(&self, port: u16, ago: Duration) {
-        let lease = format!("ports.json.leases/{port}.lock");
-        let lease = File::options()
-            .write(true)
-            .open(self.folder.path().join(lease));
-        lease
-            .unwrap()
-            .set_modified(SystemTime::now() - ago)
-            .unwrap();
     }
 }
 

@@ -8,6 +8,7 @@ use port_for::{ErrorKind, OnBusy};
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::eventually;
 use crate::{Running, Store, has, stderr, stdout};
 
 impl Running {
@@ -199,9 +200,9 @@ fn a_child_that_outlives_the_command_is_hinted_at() {
     let mut command = store.start(&["program/child", "--", "sh", "-c", script]);
     let pid = command.line();
     // The shell ends; what it has started reads what never comes.
-    while command.0.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    eventually("the end of the shell", || {
+        command.0.try_wait().unwrap().is_some()
+    });
     let listed = store.run(&["--who", &store.port(&["program/child"]).to_string()]);
     has(
         &stdout(&listed.success()),
@@ -229,7 +230,7 @@ mod descriptors {
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut running = store.start(&["program/reserved", "--", "sh", "-c", WAITS]);
         running.line();
-        // Nobody gets the port by accident, and nobody is served.
+        // No program gets the port by accident, and no client is served.
         let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         assert!(accident.bind(&addr.into()).is_err());
         assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(5)).is_err());

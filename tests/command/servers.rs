@@ -3,55 +3,30 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::installed::find;
+use crate::support::{PATIENCE, eventually};
 use crate::{Running, Store};
-
-/// Where the program is; none, and said, when it is not installed.
-fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is about the machine, not about our configuration"
-    )]
-    let (path, ci) = (std::env::var_os("PATH"), std::env::var_os("CI"));
-    let path: Vec<_> = std::env::split_paths(&path.unwrap_or_default()).collect();
-    let found = folders
-        .iter()
-        .chain(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
-    if found.is_none() {
-        let missing = format!("{program} is not installed");
-        assert!(ci.is_none_or(|ci| ci != "true"), "{missing}");
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        // `eprintln!` would be captured, and a skipped test is to be seen.
-        let mut stderr = io::stderr();
-        writeln!(stderr, "skipped: {test}: {missing}").unwrap();
-    }
-    found
-}
 
 /// What the server answers, once it does.
 #[track_caller]
 fn ask(port: u16, request: &str, running: &mut Running) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
+    let mut answered = None;
+    eventually("an answer", || {
         assert_eq!(running.0.try_wait().unwrap(), None, "the server has ended");
         let answer = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
-            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
             stream.write_all(request.as_bytes())?;
             let mut answer = vec![0; 4096];
             let len = stream.read(&mut answer)?;
             Ok(String::from_utf8_lossy(&answer[..len]).into_owned())
         });
         match answer {
-            Ok(answer) => return answer,
+            Ok(answer) => answered = Some(answer),
             // It is not up yet; or a process that another test had started has ended.
             Err(error)
                 if matches!(
@@ -60,19 +35,19 @@ fn ask(port: u16, request: &str, running: &mut Running) -> String {
                 ) => {}
             Err(error) => panic!("{error}"),
         }
-        assert!(Instant::now() < deadline, "nobody listens");
-        thread::sleep(Duration::from_millis(20));
-    }
+        answered.is_some()
+    });
+    answered.expect("it was seen")
 }
 
 #[test]
 fn redis_binds_the_port_and_serves() {
-    let Some(redis) = find("redis-server", &[]) else {
+    let Some(redis) = find("redis-server") else {
         return;
     };
     let store = Store::new();
     let port = store.port(&["redis"]);
-    let folder = store.folder.path().to_str().unwrap();
+    let folder = store.folder().to_str().unwrap();
     let mut running = store.start(&[
         "redis",
         "--",
@@ -101,16 +76,13 @@ async def app(scope, receive, send):
 
 #[test]
 fn uvicorn_inherits_the_socket_and_serves() {
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .with_file_name("venv")
-        .join("bin");
-    let Some(uvicorn) = find("uvicorn", &[venv]) else {
+    let Some(uvicorn) = find("uvicorn") else {
         return;
     };
     let store = Store::new();
-    fs::write(store.folder.path().join("app.py"), APP).unwrap();
+    fs::write(store.folder().join("app.py"), APP).unwrap();
     let port = store.port(&["web"]);
-    let folder = store.folder.path().to_str().unwrap();
+    let folder = store.folder().to_str().unwrap();
     let mut running = store.start(&[
         "web",
         "--inherit",

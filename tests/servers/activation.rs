@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use crate::children::deaf;
-use crate::programs::{PATIENCE, example, try_get};
-use crate::support::{TempStore, get};
+use crate::programs::example;
+use crate::support::{PATIENCE, TempStore, get, try_get};
 
 #[test]
 fn a_listenfd_child_serves_under_spawn_activated() {
@@ -20,7 +20,7 @@ fn a_listenfd_child_serves_under_spawn_activated() {
         .unwrap();
     assert!(get(guard.addr()).starts_with("hello from process "));
     drop(server);
-    // Nobody has the socket any more.
+    // No process has the socket any more.
     TcpStream::connect(guard.addr()).unwrap_err();
     guard.rearm().unwrap();
 }

@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use port_for::{PortFor, PortGuard, Server};
 use socket2::{Domain, Socket, Type};
 
+use crate::support::child::test_name;
 use crate::support::{TempStore, command, told, wait_for_parent};
 
-/// What [`hello`] says to whoever connects.
+/// What [`hello`] says to each client.
 pub fn greeting(addr: SocketAddr) -> String {
     try_greeting(addr).unwrap()
 }
@@ -104,7 +105,7 @@ fn hello_elsewhere() {
 #[ignore = "a server for other tests"]
 fn hello_by_a_child() {
     let Some((store, addr)) = told() else { return };
-    let status = command("children::hello", &store, &addr).status();
+    let status = command(test_name!(hello), &store, &addr).status();
     panic!("the child ended: {status:?}");
 }
 
@@ -134,6 +135,8 @@ pub fn exit_status(status: i32) -> String {
     let word = if cfg!(windows) { "code" } else { "status" };
     format!("exit {word}: {status}")
 }
+
+pub const LISTENS: &str = test_name!(listen_until_told);
 
 /// Waits, with the address listening, until the parent closes its stdin.
 #[test]

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use port_for::PortFor;
 use rstest::rstest;
 
 use crate::children::{deaf, end_as_told, ids, server_of};
-use crate::programs::PATIENCE;
-use crate::support::{ChildTest, TempStore, command, report, told};
+use crate::support::child::test_name;
+use crate::support::{ChildTest, PATIENCE, TempStore, command, eventually, report, told};
 
 /// Starts a server, and another one by a child of it, and ends as it is told.
 #[test]
@@ -37,7 +37,7 @@ fn nothing_is_left_of_servers(#[values("panic", "abort", "kill", "exit", "return
     let store = TempStore::new();
     let temp = store.folder().join("temp");
     fs::create_dir(&temp).unwrap();
-    let mut process = command("ends::test_process", store.path(), end);
+    let mut process = command(test_name!(test_process), store.path(), end);
     for variable in ["TMPDIR", "TMP", "TEMP"] {
         process.env(variable, &temp);
     }
@@ -49,7 +49,7 @@ fn nothing_is_left_of_servers(#[values("panic", "abort", "kill", "exit", "return
         process.go_on();
         process.ended();
     }
-    eventually(|| {
+    eventually("the end of the servers", || {
         addrs.split(' ').all(|addr| {
             let addr: SocketAddr = addr.parse().unwrap();
             TcpStream::connect(addr).is_err()
@@ -59,22 +59,15 @@ fn nothing_is_left_of_servers(#[values("panic", "abort", "kill", "exit", "return
         drop(store.request(&id).timeout(PATIENCE).guard().unwrap());
     }
     // What they printed was kept there.
-    eventually(|| fs::read_dir(&temp).unwrap().next().is_none());
-}
-
-#[track_caller]
-fn eventually(is_so: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !is_so() {
-        assert!(since.elapsed() < Duration::from_secs(10));
-        std::thread::yield_now();
-    }
+    eventually("an empty folder", || {
+        fs::read_dir(&temp).unwrap().next().is_none()
+    });
 }
 
 #[test]
 fn a_panicking_test_shows_what_its_server_said() {
     let store = TempStore::new();
-    let mut command = command("ends::panicking", store.path(), "");
+    let mut command = command(test_name!(panicking), store.path(), "");
     let output = command.output().unwrap();
     let shown = String::from_utf8_lossy(&output.stderr);
     assert!(shown.contains("its last lines:\n  deaf"), "{shown}");
@@ -90,9 +83,8 @@ fn panicking() {
     let mut deaf = guard.spawn(&mut deaf()).unwrap();
     // Until it has said something, which its errors show.
     let has_spoken = |error: port_for::Error| error.to_string().contains("  deaf");
-    let since = Instant::now();
-    while !has_spoken(deaf.wait_ready(Duration::ZERO).unwrap_err()) {
-        assert!(since.elapsed() < PATIENCE);
-    }
+    eventually("what it says", || {
+        has_spoken(deaf.wait_ready(Duration::ZERO).unwrap_err())
+    });
     panic!("as asked for");
 }

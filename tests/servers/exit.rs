@@ -6,14 +6,17 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use port_for::{OnBusy, PortFor};
 use rstest::rstest;
 
-use crate::children::{end_as_told, ids};
-use crate::programs::{PATIENCE, find, redis_command};
-use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
+use crate::children::{end_as_told, ids, server_of};
+use crate::programs::redis_command;
+use crate::support::child::test_name;
+use crate::support::installed::find;
+use crate::support::wait::within;
+use crate::support::{ChildTest, PATIENCE, TempStore, in_shell, report, told, wait_for_parent};
 
 /// Whether the process runs. One that only waits for its parent to ask for its status does not.
 pub fn is_alive(pid: u32) -> bool {
@@ -27,13 +30,10 @@ pub fn is_alive(pid: u32) -> bool {
 
 #[track_caller]
 fn assert_gone_within_a_second(pids: &[u32]) {
-    let since = Instant::now();
-    while pids.iter().any(|&pid| is_alive(pid)) {
-        assert!(
-            since.elapsed() < Duration::from_secs(1),
-            "{pids:?} are left"
-        );
-    }
+    let are_gone = within(Duration::from_secs(1), || {
+        !pids.iter().any(|&pid| is_alive(pid))
+    });
+    assert!(are_gone, "{pids:?} are left");
 }
 
 /// How the test process ends.
@@ -54,9 +54,7 @@ fn test_process() {
     let mut one = direct.spawn(&mut redis_command(&program, port)).unwrap();
     one.wait_ready(PATIENCE).unwrap();
     let redis = redis_command(&program, by_shell.port());
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "\"$@\" & echo $! > \"$PID_FILE\"; wait", "sh"]);
-    shell.arg(redis.get_program()).args(redis.get_args());
+    let mut shell = in_shell(r#""$@" & echo $! > "$PID_FILE"; wait"#, &redis);
     let file = store.path().with_extension("pid");
     let mut two = by_shell.spawn(shell.env("PID_FILE", &file)).unwrap();
     two.wait_ready(PATIENCE).unwrap();
@@ -76,7 +74,7 @@ fn no_server_is_left_and_its_port_is_free(#[values(0, 1, 2, 3, 4)] end: usize) {
         return;
     }
     let store = TempStore::new();
-    let mut process = ChildTest::start("exit::test_process", store.path(), ENDS[end]);
+    let mut process = ChildTest::start(test_name!(test_process), store.path(), ENDS[end]);
     let pids: Vec<u32> = process
         .line()
         .split(' ')
@@ -99,20 +97,14 @@ fn no_server_is_left_and_its_port_is_free(#[values(0, 1, 2, 3, 4)] end: usize) {
 #[test]
 #[ignore = "a test process for another test"]
 fn forking() {
-    let Some((store, addr)) = told() else { return };
-    let store = PortFor::open(store).unwrap();
+    let Some((path, _)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
     let ids = ids(&store, ["held", "served"]);
     let [held, mut served] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
     let mut hello = served
-        .spawn(
-            Command::new(std::env::current_exe().unwrap())
-                .args(["--ignored", "--exact", "children::hello", "--nocapture"])
-                .env("TEST_STORE", store.path())
-                .env("TEST_VALUE", served.addr().to_string()),
-        )
+        .spawn(&mut server_of(&path, "hello", served.addr()))
         .unwrap();
     hello.wait_ready(PATIENCE).unwrap();
-    drop(addr);
     let mut all = Some((held, served, hello));
     in_a_fork(|| drop(all.take()));
     let (mut held, served, hello) = all.expect("it is gone in the fork, and not here");
@@ -144,7 +136,7 @@ pub fn in_a_fork(act: impl FnOnce()) {
     assert_eq!(status, 0);
 }
 
-/// What a process has open, its forks have too; a lease that one of them takes is nobody else's all the same.
+/// What a process has open, its forks have too; a lease that one of them takes is its own all the same.
 fn excludes_its_fork(store: &PortFor) {
     let [id] = ids(store, ["used before"]);
     drop(store.guard(&id).unwrap());
@@ -234,7 +226,7 @@ impl Drop for Stopped {
 #[test]
 fn a_fork_that_never_execs_does_its_parent_no_harm() {
     let store = TempStore::new();
-    let mut process = ChildTest::start("exit::forking", store.path(), "");
+    let mut process = ChildTest::start(test_name!(forking), store.path(), "");
     assert_eq!(process.line(), "unharmed");
     for id in ids(&store, ["held", "served"]) {
         let error = store

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use port_for::{Error, ErrorKind, PortGuard};
 
-use crate::children::{deaf, exit_status, greeting, script, server};
-use crate::programs::PATIENCE;
-use crate::support::{ChildTest, TempStore, wine};
+use crate::children::{LISTENS, deaf, exit_status, greeting, script, server};
+use crate::support::{ChildTest, PATIENCE, TempStore, wine};
 
 /// Long enough for a child to have begun what it does instead of listening.
 const SHORT: Duration = Duration::from_secs(3);
@@ -258,7 +257,7 @@ fn check_names(error: &Error, kind: ErrorKind, stranger: &ChildTest) {
 /// A stranger that listens on the port while the guard thinks that its server does.
 fn stranger(store: &TempStore, guard: &mut PortGuard) -> ChildTest {
     let addr = guard.vacate().unwrap().to_string();
-    let mut stranger = ChildTest::start("children::listen_until_told", store.path(), &addr);
+    let mut stranger = ChildTest::start(LISTENS, store.path(), &addr);
     assert_eq!(stranger.line(), "listening");
     stranger
 }
@@ -322,7 +321,7 @@ fn a_stranger_who_came_before_the_guard_is_named() {
     let guard = store.guard(&store.api).unwrap();
     let addr = guard.addr().to_string();
     drop(guard);
-    let mut stranger = ChildTest::start("children::listen_until_told", store.path(), &addr);
+    let mut stranger = ChildTest::start(LISTENS, store.path(), &addr);
     assert_eq!(stranger.line(), "listening");
     let error = store
         .request(&store.api)
@@ -341,7 +340,7 @@ fn a_stranger_who_came_before_the_guard_is_named() {
 #[cfg(unix)]
 #[test]
 fn a_daemon_is_told_to_stay_in_the_foreground() {
-    let Some(program) = crate::programs::find("redis-server") else {
+    let Some(program) = crate::support::installed::find("redis-server") else {
         return;
     };
     let store = TempStore::new();
@@ -352,9 +351,9 @@ fn a_daemon_is_told_to_stay_in_the_foreground() {
     // It may be seen as it listens before its parent has ended, or as it no longer belongs to anybody.
     drop(server);
     // Whatever was said, this one is out of reach. It is asked to go by its own means.
-    while crate::programs::redis(guard.addr(), "SHUTDOWN NOSAVE").is_err() {
-        std::thread::yield_now();
-    }
+    crate::support::eventually("a redis that can be asked to go", || {
+        crate::programs::redis(guard.addr(), "SHUTDOWN NOSAVE").is_ok()
+    });
     if let Err(error) = waited {
         check(&error, ErrorKind::Exited, &[]);
     }

@@ -7,8 +7,7 @@ use port_for::{ErrorKind, Host};
 use rstest::rstest;
 
 use crate::children::{greeting, server};
-use crate::programs::PATIENCE;
-use crate::support::TempStore;
+use crate::support::{PATIENCE, TempStore};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);

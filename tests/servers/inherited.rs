@@ -12,8 +12,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::children::{greeting, try_greeting};
 use crate::exit::in_a_fork;
-use crate::programs::PATIENCE;
-use crate::support::{TempStore, command, report, told};
+use crate::support::child::test_name;
+use crate::support::{PATIENCE, TempStore, command, eventually, in_shell, report, told};
 
 /// A child that finds its socket by `how`, greets one client after another, and tells what it has seen.
 #[test]
@@ -54,10 +54,10 @@ fn program() {
             return report("vacated");
         }
         "reserved" => {
-            wait_until_given(&store);
+            eventually("the parent's word", || given(&store).exists());
             let mut guard = PortFor::open(store).unwrap().guard(id).unwrap();
             let addr = guard.vacate().unwrap();
-            // Whoever takes any port that is free does not get this one.
+            // A program that takes any free port does not get this one.
             let accident = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             let refused = accident.bind(&addr.into()).unwrap_err();
             assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
@@ -99,12 +99,6 @@ fn given(store: &Path) -> PathBuf {
     store.with_extension("given")
 }
 
-fn wait_until_given(store: &Path) {
-    while !given(store).exists() {
-        std::thread::yield_now();
-    }
-}
-
 #[track_caller]
 fn check(id: &str, how: &str) {
     let store = TempStore::new();
@@ -112,11 +106,11 @@ fn check(id: &str, how: &str) {
     let request = store.request(&id);
     let request = if how == "udp" { request.udp() } else { request };
     let mut guard = request.guard().unwrap();
-    let mut child = command("inherited::program", store.path(), &format!("{id}|{how}"));
+    let mut child = command(test_name!(program), store.path(), &format!("{id}|{how}"));
     let mut server = guard.spawn_activated(&mut child).unwrap();
     std::fs::write(given(store.path()), "").unwrap();
     server.wait_ready(PATIENCE).unwrap();
-    // The socket listens whether the program is well or not; its answer says so. Some let go of it for a moment.
+    // The socket listens whether the program is well or not; its answer says so. Some close it for a moment.
     server
         .wait_until(PATIENCE, |addr| {
             try_greeting(addr).is_ok_and(|heard| heard == how)
@@ -157,22 +151,10 @@ fn a_udp_port_that_stays_with_the_parent_is_reported_and_costs_no_socket() {
 
 /// As systemd starts [`program`], with a shell for the number 3.
 fn socket_activated(store: &TempStore, listener: TcpListener, what: &str) -> Command {
-    let inner = command("inherited::program", store.path(), what);
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .args([
-            "-c",
-            "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec \"$@\" 3<&0",
-            "sh",
-        ])
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .stdin(std::os::fd::OwnedFd::from(listener));
+    let inner = command(test_name!(program), store.path(), what);
+    let script = r#"LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec "$@" 3<&0"#;
+    let mut shell = in_shell(script, &inner);
+    shell.stdin(std::os::fd::OwnedFd::from(listener));
     shell
 }
 
@@ -218,7 +200,7 @@ fn not_concerned() {
 #[test]
 fn what_is_meant_for_another_process_is_left_alone() {
     let store = TempStore::new();
-    let mut child = command("inherited::not_concerned", store.path(), "");
+    let mut child = command(test_name!(not_concerned), store.path(), "");
     child.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
     let output = child.output().unwrap();
     assert!(output.status.success(), "{output:?}");

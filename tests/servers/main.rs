@@ -7,7 +7,6 @@
 #![allow(missing_docs, unreachable_pub)]
 
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "another test binary uses the rest")]
 mod support;
 
 // Sockets that are passed on by number.
@@ -23,10 +22,8 @@ mod hosts;
 #[cfg(unix)]
 mod inherited;
 mod output;
-#[cfg_attr(
-    not(unix),
-    allow(dead_code, reason = "those who start servers of others are Unix's")
-)]
+// Servers that are installed, and how they are run.
+#[cfg(unix)]
 mod programs;
 // Servers that are installed.
 #[cfg(unix)]

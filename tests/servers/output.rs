@@ -5,8 +5,7 @@ use std::process::Command;
 use port_for::Error;
 
 use crate::children::script;
-use crate::programs::PATIENCE;
-use crate::support::TempStore;
+use crate::support::{PATIENCE, TempStore};
 
 const SCRIPT: &str = "echo to stdout; echo to stderr >&2; exit 1";
 
@@ -38,8 +37,8 @@ mod on_unix {
     use rstest::rstest;
 
     use super::{shell, told_of};
-    use crate::programs::PATIENCE;
-    use crate::support::{TempStore, command, told};
+    use crate::support::child::test_name;
+    use crate::support::{PATIENCE, TempStore, command, eventually, told};
 
     #[test]
     fn what_the_command_sends_to_a_file_goes_there() {
@@ -70,14 +69,10 @@ mod on_unix {
         let mut server = guard.spawn(&mut command).unwrap();
         server.wait_ready(PATIENCE).unwrap_err();
         // The last of it may still be on the way.
-        while !server
-            .wait_ready(PATIENCE)
-            .unwrap_err()
-            .to_string()
-            .ends_with("\n  end")
-        {
-            std::thread::yield_now();
-        }
+        eventually("the last line", || {
+            let error = server.wait_ready(PATIENCE).unwrap_err();
+            error.to_string().ends_with("\n  end")
+        });
     }
 
     /// Runs a shell whose streams are said to be inherited, or of which nothing is said.
@@ -98,7 +93,7 @@ mod on_unix {
     #[case("nothing")]
     fn what_would_go_to_the_tests_own_output_is_captured(#[case] how: &str) {
         let store = TempStore::new();
-        let output = command("output::on_unix::inheriting", store.path(), how)
+        let output = command(test_name!(inheriting), store.path(), how)
             .output()
             .unwrap();
         let shown = [output.stdout, output.stderr].concat();

@@ -1,41 +1,11 @@
-//! The servers that tests start, and what to do where they are not installed.
+//! The servers that tests start beside their own.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-/// Plenty for a server to start, on a machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The program, if it is installed. If not, the calling test is to return: it is skipped, which is said on stderr with
-/// its name. On CI that is a failure.
-#[track_caller]
-pub fn find(program: &str) -> Option<PathBuf> {
-    let installed = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-        // Where Debian keeps nginx, and where `.ci/run` puts Python's servers.
-        .chain(["/usr/sbin".into(), python_env().join("bin")])
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file());
-    if installed.is_none() {
-        let test = std::thread::current();
-        let test = test.name().unwrap_or_default();
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{test} needs `{program}`, which is to be installed on CI"
-        );
-        // Not `eprintln!`, which the harness keeps back.
-        let mut stderr = std::io::stderr().lock();
-        writeln!(stderr, "skipped: {test}: `{program}` is not installed").unwrap();
-    }
-    installed
-}
-
-/// A Python environment with uvicorn and gunicorn in it.
-fn python_env() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv")
-}
+use crate::support::PATIENCE;
 
 /// An example of this package that does not have this crate in it.
 pub fn example(name: &str) -> PathBuf {
@@ -48,15 +18,6 @@ pub fn example(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let folder = this.parent().and_then(Path::parent).unwrap();
     folder.join("examples").join(name)
-}
-
-/// The body of `GET /` there, if there is an answer with status 200.
-pub fn try_get(addr: SocketAddr) -> Option<String> {
-    let response = minreq::get(format!("http://{addr}/"))
-        .with_timeout(10)
-        .send()
-        .ok()?;
-    (response.status_code == 200).then(|| response.as_str().unwrap().to_owned())
 }
 
 /// What redis answers to a command.

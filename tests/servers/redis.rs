@@ -1,7 +1,8 @@
 //! redis: takes no socket, binds `--port N` by itself.
 
-use crate::programs::{PATIENCE, find, redis, redis_command};
-use crate::support::TempStore;
+use crate::programs::{redis, redis_command};
+use crate::support::installed::find;
+use crate::support::{PATIENCE, TempStore};
 
 #[test]
 fn redis_serves_under_spawn() {

@@ -7,8 +7,8 @@ use port_for::PortGuard;
 use socket2::{Domain, Socket, Type};
 
 use crate::children::server;
-use crate::programs::PATIENCE;
-use crate::support::{ChildTest, TempStore, report, told, wait_for_parent};
+use crate::support::child::test_name;
+use crate::support::{ChildTest, PATIENCE, TempStore, report, told, wait_for_parent};
 
 /// Tries to have the port, by listening on it and by connecting from it, until its parent has heard enough. Reports how
 /// often it tried and how often it had the port.
@@ -62,7 +62,7 @@ fn race(rounds: usize, prepare: fn(&mut PortGuard, usize)) -> Race {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
     let addr = guard.addr();
-    let mut rival = ChildTest::start("rival::rival", store.path(), &addr.to_string());
+    let mut rival = ChildTest::start(test_name!(rival), store.path(), &addr.to_string());
     assert_eq!(rival.line(), "ready");
     let mut command: Command = server(&store, "hello", addr);
     let mut failed = 0;

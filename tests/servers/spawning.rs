@@ -1,8 +1,7 @@
 //! Servers that bind by themselves.
 
 use crate::children::{greeting, script, server};
-use crate::programs::PATIENCE;
-use crate::support::TempStore;
+use crate::support::{PATIENCE, TempStore};
 
 #[test]
 fn a_spawned_server_listens_where_its_guard_says() {
@@ -90,24 +89,14 @@ mod on_unix {
     use std::process::{Command, Stdio};
 
     use crate::children::{deaf, server};
-    use crate::programs::PATIENCE;
-    use crate::support::TempStore;
+    use crate::support::{PATIENCE, TempStore, in_shell};
 
     #[test]
     fn a_server_that_leaves_its_group_is_ended_as_well() {
         let store = TempStore::new();
         let mut guard = store.guard(&store.api).unwrap();
         let inner = server(&store, "hello", guard.addr());
-        let mut outer = Command::new("/bin/sh");
-        outer
-            .args(["-c", "setsid \"$@\" & wait", "sh"])
-            .arg(inner.get_program())
-            .args(inner.get_args())
-            .envs(
-                inner
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            );
+        let mut outer = in_shell(r#"setsid "$@" & wait"#, &inner);
         let mut hello = guard.spawn(&mut outer).unwrap();
         hello.wait_ready(PATIENCE).unwrap();
         drop(hello);

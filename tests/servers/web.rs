@@ -6,8 +6,8 @@ use std::process::Command;
 
 use port_for::Server;
 
-use crate::programs::{PATIENCE, find, try_get};
-use crate::support::{TempStore, get};
+use crate::support::installed::find;
+use crate::support::{PATIENCE, TempStore, get, try_get};
 
 /// nginx in the foreground, with all its files in the folder.
 fn nginx(program: &Path, folder: &Path, port: u16, answer: &str) -> Command {

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-/// Whether the system tells which process has a socket; Wine says that all are of process 0. If not, the calling test
-/// leaves out what rests on it, which is said on stderr with the test's name.
+/// Whether the system reports which process has a socket; for Wine all are of process 0. If not, the calling test leaves
+/// out what rests on it, and this is reported on stderr with the test's name.
 pub fn tells_whose_a_socket_is() -> bool {
     does("tell whose a socket is")
 }

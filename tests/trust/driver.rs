@@ -192,9 +192,6 @@ pub fn run(name: &str, store: &Path) -> ExitCode {
     let ports = PortFor::open(store).unwrap();
     let mut code = 0;
     let acted = (call.act)(&ports, &mut |marked| {
-        // Beside the store's folder, for those who wait for it.
-        let begun = store.parent().expect("in a folder").with_extension("begun");
-        std::fs::write(begun, "").unwrap();
         let _ = std::fs::metadata(BEGIN);
         match marked() {
             Ok(said) => {

@@ -101,8 +101,8 @@ pub fn failed(form: Form) -> Report {
     })
 }
 
-/// Somebody else comes in between any two system calls of an acquisition. Only one of the two has the port, and who has
-/// it has it by the store.
+/// Another process comes in between any two system calls of an acquisition. Only one of the two has the port, and has
+/// it by the store.
 pub fn delayed(_: Form) -> Report {
     let call = driver::call("acquire").expect("a call");
     let points = strace::points(call);
@@ -136,7 +136,7 @@ pub fn delayed(_: Form) -> Report {
     report.figure(format_args!("{came_first} times the other came first"));
     report.figure(format_args!("{} overlaps", broken.len()));
     if came_first * 4 < tried.len() {
-        report.broken("hardly ever did anybody come in between: nothing was tried");
+        report.broken("the other hardly ever came first: nothing was tried");
     }
     for why in broken {
         report.broken(why);
@@ -144,11 +144,11 @@ pub fn delayed(_: Form) -> Report {
     report
 }
 
-/// Somebody forgets the id and acquires it; what he held the port with he has closed, so only the lease is left.
+/// The other forgets the id and acquires it, and closes the socket that held the port: only the lease is left.
 fn taken(call: &Call, place: &Place, point: &Point) -> Result<bool, String> {
     let ports = PortFor::open(place.store()).map_err(|error| error.to_string())?;
     let (run, other, was_first) = strace::meanwhile(call, place, point, || {
-        // Busy, if he comes too late.
+        // Busy, if it comes too late.
         let _ = ports.release("a");
         let request = ports.request("a").ports(place.pool.clone());
         let mut guard = request.timeout(Duration::ZERO).guard().ok()?;
@@ -163,7 +163,7 @@ fn taken(call: &Call, place: &Place, point: &Point) -> Result<bool, String> {
     Ok(came_first)
 }
 
-/// Somebody forgets the id and gives its port to another one.
+/// The other forgets the id and gives its port to another one.
 fn given_away(call: &Call, place: &Place, point: &Point) -> Result<bool, String> {
     let ports = PortFor::open(place.store()).map_err(|error| error.to_string())?;
     let (run, other, was_first) = strace::meanwhile(call, place, point, || {
@@ -317,7 +317,7 @@ fn judge(
     }
 
     if call.shared {
-        keeps_nobody_out(folder)?;
+        is_open_to_the_group(folder)?;
     }
 
     // The next one comes along.
@@ -356,7 +356,7 @@ fn judge(
 }
 
 /// Whether what has its name in a folder that a group shares is open to the group: others cannot open it by themselves.
-fn keeps_nobody_out(folder: &Path) -> Result<(), String> {
+fn is_open_to_the_group(folder: &Path) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(|error| error.to_string())? {
         let (path, found) = entry
             .and_then(|entry| Ok((entry.path(), entry.metadata()?)))
@@ -370,7 +370,7 @@ fn keeps_nobody_out(folder: &Path) -> Result<(), String> {
             return Err(format!("{name} keeps the group out: {:o}", found.mode()));
         }
         if found.is_dir() {
-            keeps_nobody_out(&path)?;
+            is_open_to_the_group(&path)?;
         }
     }
     Ok(())

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use port_for::{OnBusy, PortFor};
+use port_for::OnBusy;
 use socket2::{Domain, Socket, Type};
 
 use crate::campaign::{Form, Report};
+use crate::support::TempStore;
 
 const FORKERS: usize = 3;
 const ACQUIRERS: usize = 2;
@@ -24,15 +25,14 @@ pub fn storm(form: Form) -> Report {
         (200_000, Duration::from_secs(40)),
         (2_000_000, Duration::from_secs(3600)),
     );
-    let folder = tempfile::tempdir().unwrap();
-    let ports = PortFor::open(folder.path().join("ports.json")).unwrap();
+    let store = TempStore::new();
     let (rounds, forks, held, in_use) =
         <(AtomicUsize, AtomicUsize, AtomicUsize, AtomicUsize)>::default();
     let ids: Vec<_> = (0..ACQUIRERS)
-        .map(|nth| format!("fork storm {nth} {}", ports.path().display()))
+        .map(|nth| format!("fork storm {nth} {}", store.path().display()))
         .collect();
     for id in &ids {
-        ports.forward_port(id, 0).unwrap();
+        store.forward_port(id, 0).unwrap();
     }
     let failed = std::sync::Mutex::new(Vec::new());
     let over = AtomicBool::new(false);
@@ -50,13 +50,13 @@ pub fn storm(form: Form) -> Report {
         let acquirers: Vec<_> = ids
             .iter()
             .map(|id| {
-                let (ports, rounds, held, in_use, failed) =
-                    (&ports, &rounds, &held, &in_use, &failed);
+                let (store, rounds, held, in_use, failed) =
+                    (&store, &rounds, &held, &in_use, &failed);
                 scope.spawn(move || {
                     while rounds.fetch_add(1, Ordering::Relaxed) < wanted
                         && started.elapsed() < limit
                     {
-                        let request = ports.request(id).on_busy(OnBusy::Fail);
+                        let request = store.request(id).on_busy(OnBusy::Fail);
                         let port = match request.guard().and_then(|guard| {
                             let port = guard.port();
                             guard.close().map(|()| port)
@@ -67,8 +67,7 @@ pub fn storm(form: Form) -> Report {
                                 continue;
                             }
                         };
-                        let lease = format!("{}.leases/{port}.lock", ports.path().display());
-                        let lease = File::options().write(true).open(lease).unwrap();
+                        let lease = File::options().write(true).open(store.lease(port)).unwrap();
                         match fs2::FileExt::try_lock_exclusive(&lease) {
                             // Before the close, or this very file would be what lives on.
                             Ok(()) => fs2::FileExt::unlock(&lease).unwrap(),

@@ -1,5 +1,5 @@
 //! Row `history`: processes that take and give back ports are killed at any moment, and what they wrote down is
-//! checked: nobody had what another one had.
+//! checked: no two had the same at one time.
 //!
 //! The journal cannot make up an overlap. A use is written down after the port was acquired, with a time taken after
 //! that, and its end with a time taken before the release begins. Who is killed in between had the port until then at
@@ -26,7 +26,7 @@ use crate::each_call::read;
 
 const PROCESSES: usize = 16;
 const THREADS: usize = 3;
-/// Ids that everybody uses and nobody forgets.
+/// Ids that all use and none forgets.
 const SHARED: usize = 24;
 /// Ids that are released from the store time and again.
 const FLEETING: usize = 6;
@@ -34,11 +34,11 @@ const FLEETING: usize = 6;
 const NEW: u64 = 4_000;
 /// Kills between two checks.
 const EPOCH: u64 = 2_000;
-/// Nobody is called this, and the processes run as them.
+/// Users and a group that no machine has; the processes run as them.
 const USERS: [u32; 2] = [54_321, 54_322];
 const GROUP: u32 = 54_399;
 
-/// Nanoseconds on the clock that all processes share and nobody can set.
+/// Nanoseconds on the clock that all processes share and that cannot be set.
 fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).expect("after the start of the machine")
@@ -131,6 +131,7 @@ fn use_port(guard: &mut PortGuard) -> Result<(), port_for::Error> {
             guard.vacate()?;
             guard.rearm()?;
         }
+        // The port is used for that long.
         2 => thread::sleep(Duration::from_micros(fastrand::u64(..500))),
         _ => {}
     }
@@ -152,7 +153,7 @@ struct Known {
 }
 
 pub fn history(form: Form) -> Report {
-    // Whoever has less time for the long form says how many minutes.
+    // TRUST_MINUTES shortens the long form.
     let minutes = std::env::var("TRUST_MINUTES").map_or(180, |text| text.parse().unwrap());
     let (wanted, limit) = form.pick(
         (10_000, Duration::from_secs(70)),

@@ -28,6 +28,9 @@ mod model;
 #[cfg(target_os = "linux")]
 mod strace;
 #[cfg(target_os = "linux")]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(target_os = "linux")]
 mod surroundings;
 
 #[cfg(target_os = "linux")]
@@ -39,10 +42,10 @@ fn main() -> std::process::ExitCode {
         ["trust:call", name, store] => driver::run(name, store.as_ref()),
         ["trust:work", store, journal, name] => history::work(store, journal.as_ref(), name),
         ["trust:inside", name, folder] => surroundings::inside(name, folder.as_ref()),
-        ["trust:hold", store, id] => surroundings::hold(store, id),
+        ["trust:hold", store, id] => surroundings::neighbours::hold(store, id),
         ["trust:model", seed, sequences] => model::lane(seed, sequences),
-        ["trust:default", id] => surroundings::default_store(id),
-        ["trust:lock", path] => surroundings::lock(path),
+        ["trust:default", id] => surroundings::file_systems::default_store(id),
+        ["trust:lock", path] => surroundings::neighbours::lock(path),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,
     }

@@ -2,11 +2,12 @@
 //! step.
 
 use std::collections::BTreeMap;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use crate::campaign::{Form, Report};
+use crate::support::child::this_program;
 
-#[path = "../model/mod.rs"]
+#[path = "../support/model/mod.rs"]
 mod machine;
 
 /// Processes at once, for some steps are waits. Every other one has a namespace.
@@ -32,7 +33,7 @@ pub fn sequences(form: Form) -> Report {
     let lanes: Vec<_> = (0..LANES)
         .map(|lane| {
             let block = machine::Block::claim();
-            let mut command = Command::new(std::env::current_exe().unwrap());
+            let mut command = this_program();
             block.give(&mut command);
             if lane % 2 == 1 {
                 command.env("PORT_FOR_NAMESPACE", "lane");
@@ -42,7 +43,7 @@ pub fn sequences(form: Form) -> Report {
                 .args(["trust:model", &seed, &each.to_string()])
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
-                // Whoever is moved or makes room is named there.
+                // Ids that are moved or make room are named there.
                 .stderr(Stdio::null());
             (block, command.spawn().unwrap())
         })

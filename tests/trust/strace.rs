@@ -4,12 +4,14 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use port_for::{PortFor, PortSet};
 
 use crate::driver::{self, BEGIN, Call, END};
+use crate::support::child::this_program;
+use crate::support::eventually;
+use crate::support::wait::within;
 
 /// The n-th use of a system call by the driver, counted from its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct Run {
 #[derive(Debug)]
 pub struct Place {
     folder: tempfile::TempDir,
-    /// Where no port is given to anybody unasked, and each lane has ports of its own: all traces of a call are alike.
+    /// Where no port is given unasked, and each lane has ports of its own: all traces of a call are alike.
     pub pool: PortSet,
 }
 
@@ -192,7 +194,7 @@ fn start<'a>(call: &Call, place: &'a Place, syscalls: &str, fault: Option<&str>)
     if let Some(fault) = fault {
         command.args(["-e", &format!("inject={fault}")]);
     }
-    command.arg(std::env::current_exe().unwrap());
+    command.arg(this_program().get_program());
     command.args(["trust:call", call.name]).arg(place.store());
     for variable in ["STORE", "NAMESPACE"] {
         command.env_remove(format!("PORT_FOR_{variable}"));
@@ -219,21 +221,27 @@ impl Running<'_> {
         fs::read_to_string(self.place.folder.path().join(name)).unwrap_or_default()
     }
 
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Whether the driver is in the call, or past it.
+    fn has_reached(&self, point: &Point) -> bool {
+        let trace = fs::read_to_string(self.place.trace()).unwrap_or_default();
+        // A call is written down when it begins.
+        let calls = trace.lines().filter_map(syscall_of);
+        calls.filter(|&call| call == point.syscall).count() >= point.nth
+    }
+
     fn finish(mut self) -> Run {
         const LIMIT: Duration = Duration::from_secs(60);
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() > LIMIT {
-                // The driver's own waits end after a second: it hangs.
-                self.child.kill().unwrap();
-                let status = self.child.wait().unwrap();
-                panic!("{} never ends ({status})", self.name);
-            }
-            thread::sleep(Duration::from_micros(500));
-        };
+        if !within(LIMIT, || self.has_ended()) {
+            // The driver's own waits end after a second: it hangs.
+            self.child.kill().unwrap();
+            let status = self.child.wait().unwrap();
+            panic!("{} never ends ({status})", self.name);
+        }
+        let status = self.child.wait().unwrap();
         Run {
             status,
             said: self.read("stdout"),
@@ -243,7 +251,7 @@ impl Running<'_> {
     }
 }
 
-/// The call, kept waiting before a system call, and what somebody else does meanwhile: the answer says whether the
+/// The call, kept waiting before a system call, and what another process does meanwhile: the answer says whether the
 /// call had not ended by the time when that was done.
 pub fn meanwhile<T>(
     call: &Call,
@@ -255,13 +263,10 @@ pub fn meanwhile<T>(
     let Point { syscall, nth } = point;
     let delay = DELAY.as_micros();
     let fault = format!("{syscall}:delay_enter={delay}:when={nth}");
-    let running = start(call, place, syscall, Some(&fault));
-    let begun = place.folder.path().join("store.begun");
-    let started = Instant::now();
-    while !begun.exists() && started.elapsed() < Duration::from_secs(10) {
-        thread::sleep(Duration::from_millis(1));
-    }
-    thread::sleep(DELAY / 6);
+    let mut running = start(call, place, syscall, Some(&fault));
+    eventually("the call", || {
+        running.has_reached(point) || running.has_ended()
+    });
     let acted = act();
     let was_first = running.read("stdout").is_empty();
     (running.finish(), acted, was_first)

@@ -1,0 +1,9 @@
+//! From an id to its port, and back to a port without an id.
+
+mod assign;
+mod busy;
+mod forget;
+mod race;
+mod rival;
+#[cfg(feature = "tokio")]
+mod tasks;

@@ -1,0 +1,4 @@
+//! The file that remembers which port an id has.
+
+mod replacing;
+mod text;
