@@ -1,7 +1,7 @@
 //! Opening, checking and replacing files in a folder that others may reach.
 //!
-//! What can be planted in a shared folder (a link, a FIFO, a file of somebody else's) is refused rather than followed:
-//! the store decides which port a test uses, and its lock must not be anybody's to hold. What "somebody else" means
+//! What can be planted in a shared folder (a link, a FIFO, another user's file) is refused rather than followed:
+//! the store decides which port a test uses, and no other user may hold its lock. What "another user" means
 //! differs between platforms; the files below have the same functions each.
 
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ pub(crate) use sys::{
     write_record,
 };
 
-/// Whether lock files can be removed: only where whoever locks one can tell that its path names another file by now.
+/// Whether lock files can be removed: only where a process that locks one can see that its path names another file by now.
 pub(crate) const LOCKS_CAN_BE_REMOVED: bool = cfg!(unix);
 
 /// An error about `path`; `action` is a verb and its object, such as "read the store".
@@ -43,7 +43,7 @@ fn untrusted(path: &Path, why: impl Into<String>) -> Error {
 ///
 /// # Errors
 ///
-/// When it is somebody else's, everybody's, on another machine, or no folder at all.
+/// When it belongs to another user, everyone can write to it, it is on another machine, or it is no folder at all.
 pub(crate) fn access(folder: &Path) -> Result<Option<Access>, Error> {
     let found = match fs::symlink_metadata(folder) {
         Ok(found) => found,
@@ -98,7 +98,7 @@ pub(crate) fn make_folder(folder: &Path) -> Result<Access, Error> {
 ///
 /// # Errors
 ///
-/// When it cannot be read, is no regular file, or is somebody else's.
+/// When it cannot be read, is no regular file, or belongs to another user.
 pub(crate) fn open(
     action: &'static str,
     path: &Path,
@@ -119,7 +119,7 @@ pub(crate) fn open_lock(path: &Path, access: Access) -> Result<(File, fs::Metada
     if let Some(opened) = checked(ACTION, path, access, &options)? {
         return Ok(opened);
     }
-    // Somebody may have removed the folder since it was looked at, and put one of theirs in its place.
+    // Another user may have removed the folder since it was checked, and put one of theirs in its place.
     let folder = path.parent().unwrap_or(path);
     self::access(folder)?;
     options.create(true);
@@ -165,7 +165,7 @@ fn checked(
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // How the system says "this is a link, and I was told not to follow one" differs; what is there does not.
+        // Systems report differently that a link was not followed; what is there does not differ.
         Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
             Err(untrusted(path, "it is a symbolic link"))
         }
@@ -173,7 +173,7 @@ fn checked(
     }
 }
 
-/// A file among the temporary ones, of which nothing is left once all who have it open have closed it or were killed. It
+/// A temporary file that is gone once every process that has it open has closed it or was killed. It
 /// has a name until then, to open it a second time.
 #[cfg(windows)]
 pub(crate) fn make_fleeting() -> io::Result<tempfile::NamedTempFile> {

@@ -16,7 +16,7 @@ use super::sys;
 /// Windows there are none.
 ///
 /// ```
-/// assert!(port_for::inherited("api").is_none()); // nobody has started this example with a socket
+/// assert!(port_for::inherited("api").is_none()); // this example was started without a socket
 /// ```
 #[must_use]
 pub fn inherited(name: &str) -> Option<TcpListener> {
@@ -38,7 +38,7 @@ pub(crate) fn take_all(names: &[&str]) -> Option<Adopted> {
     sys::take_all(&names).map(Adopted)
 }
 
-/// The sockets that nobody has taken, with their names in `LISTEN_FDNAMES`.
+/// The sockets that were not taken, with their names in `LISTEN_FDNAMES`.
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) fn take_rest() -> Vec<(String, std::os::fd::OwnedFd)> {
     let rest = sys::take_rest().into_iter();

@@ -1,7 +1,7 @@
 //! What the operating system says about its ports.
 //!
-//! It is asked anew each time, for the answers can change while a program runs. Only Windows is asked
-//! once, for each answer costs a process there; ports that it excludes later cannot be bound, and so
+//! It is asked anew each time, because the answers can change while a program runs. Only Windows is asked
+//! once, because each answer costs a process there; ports that it excludes later cannot be bound, and so
 //! are not chosen either.
 
 use super::{PortSet, sys};

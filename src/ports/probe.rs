@@ -7,7 +7,7 @@ use super::PortSet;
 use crate::socket;
 use crate::who::accepts;
 
-/// Whether somebody has the TCP port of `addr`, an address of this machine.
+/// Whether the TCP port of `addr`, an address of this machine, is in use.
 ///
 /// It is in use if it cannot be bound, at that address or at the wildcard (`0.0.0.0` or `[::]`), or
 /// if it takes a connection all the same, as a port does that a container's network forwards. Ports
@@ -30,9 +30,9 @@ pub fn is_used(addr: impl Into<SocketAddr>) -> bool {
 }
 
 /// Whether `port` is good for a server and free at this moment: one of
-/// [`PortSet::available(..)`](PortSet::available), and nobody has it, for TCP or UDP, over IPv4 or IPv6.
+/// [`PortSet::available(..)`](PortSet::available), and no socket has it, for TCP or UDP, over IPv4 or IPv6.
 ///
-/// If the system cannot say, for want of a file descriptor, the answer is no.
+/// If the system cannot say, because no file descriptor is left, the answer is no.
 ///
 /// In Python: `is_available(port)`.
 ///
@@ -66,7 +66,7 @@ pub fn is_available(port: u16) -> bool {
 ///
 /// # Errors
 ///
-/// If the system cannot say whether a port is free, for want of a file descriptor.
+/// If the system cannot say whether a port is free, because no file descriptor is left.
 pub fn pick(ports: &PortSet) -> io::Result<Option<u16>> {
     pick_where(ports, socket::can_be_bound)
 }

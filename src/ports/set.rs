@@ -183,7 +183,7 @@ impl PortSet {
 
     /// The long runs of the set, longest first, without `border` ports at each end.
     ///
-    /// Long runs, away from their ends: whoever registers or hardcodes a port next tends to take one
+    /// Long runs, away from their ends: the next port that is registered or hardcoded tends to be one
     /// beside those in use. A run is left out unless `min_len` ports and one more remain of it. Of
     /// equally long runs the higher one comes first.
     ///

@@ -1,6 +1,6 @@
 //! The registry's gaps.
 
-/// Runs of ports, first and last, that nobody has registered.
+/// Runs of ports, first and last, that are not registered.
 ///
 /// From IANA's "Service Name and Transport Protocol Port Number Registry": the numbers unassigned for
 /// both TCP and UDP, without those that are well known all the same, and without those that web

@@ -1,4 +1,4 @@
-//! What the store and the leases tell of one id.
+//! What the store and the leases know of one id.
 
 use std::time::SystemTime;
 
@@ -50,7 +50,7 @@ impl Assignment {
         self.holder.as_ref()
     }
 
-    /// When a guard last took the port, or somebody last asked for its number (to the minute); none when there is no
+    /// When a guard last took the port, or a caller last asked for its number (to the minute); none when there is no
     /// record of it.
     ///
     /// ```

@@ -37,7 +37,7 @@ fn state_folder() -> Option<PathBuf> {
     if folder.symlink_metadata().is_ok() {
         return Some(folder);
     }
-    // `/nonexistent` as a home must not be made by root, and a store made by root in somebody's home would lock them
+    // `/nonexistent` as a home must not be made by root, and a store made by root in a user's home would lock them
     // out of it. A state folder outside of the home was chosen on purpose.
     let home = strategy.home_dir();
     let usable = if state.starts_with(home) {

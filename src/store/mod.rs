@@ -39,13 +39,13 @@ pub(crate) struct Store {
 struct Cached {
     stamp: Stamp,
     snapshot: Arc<Snapshot>,
-    /// Kept open, for then no other file can get this one's number, and equal stamps mean equal texts. On Windows an
+    /// Kept open: then no other file can get this one's number, and equal stamps mean equal texts. On Windows an
     /// open file cannot be replaced, and the time of creation does that job.
     _file: Option<File>,
 }
 
 impl Store {
-    /// How long a text that is no store may be one that somebody is just writing: we replace the file, but an editor may
+    /// How long a text that is no store may be one that is just being written: we replace the file, but an editor may
     /// empty it and write it anew.
     const EDITING: Duration = Duration::from_millis(250);
 
@@ -123,7 +123,7 @@ impl Store {
         Ok(snapshot)
     }
 
-    /// What was just written needs not be read again, for as long as the path names that file.
+    /// What was just written need not be read again while the path names that file.
     fn keep(&self, written: Option<File>, len: usize, snapshot: &Arc<Snapshot>) {
         let found = written.as_ref().map(File::metadata);
         let cached = match found {
@@ -148,7 +148,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When it is somebody else's, everybody's, or no folder.
+    /// When it belongs to another user, everyone can write to it, or it is no folder.
     pub(crate) fn access(&self) -> Result<Option<Access>, Error> {
         if let Some(access) = self.access.get() {
             return Ok(Some(*access));

@@ -12,7 +12,7 @@ pub(crate) fn keep_in_place(options: &mut OpenOptions) {
     options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
 }
 
-/// Has the system remove the file when the last of those who have it open has closed it, or was killed.
+/// Has the system remove the file when the last process that has it open has closed it, or was killed.
 pub(crate) fn remove_when_closed(options: &mut OpenOptions) {
     options.custom_flags(FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE);
 }

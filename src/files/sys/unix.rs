@@ -216,7 +216,7 @@ fn make_nameless_first(_: &Path, _: &Path, _: Access) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes a folder that nobody else can enter, or checks that it is one.
+/// Makes a folder that no other user can enter, or checks that it is one.
 pub(crate) fn make_private_folder(folder: &Path) -> io::Result<Result<(), String>> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -239,7 +239,7 @@ pub(crate) fn is_own(folder: &Metadata) -> bool {
     folder.uid() == user()
 }
 
-/// The part of a path that tells this user's folder from others'.
+/// The part of a path that keeps this user's folder apart from others'.
 pub(crate) fn user_suffix() -> String {
     format!("-{}", user())
 }
@@ -275,7 +275,7 @@ impl FileId {
 
 /// Which file is at the path, and its size in bytes; a link is not followed.
 ///
-/// Linux is asked for no more than that. Since 6.13 it writes a new time down at once for a file whose times somebody has
+/// Asks Linux for no more than that. Since 6.13 it records a new time at once for a file whose times a process has
 /// seen since the last, which makes each record of a lock's holder cost twice as much.
 #[cfg(target_os = "linux")]
 pub(crate) fn look(path: &Path) -> io::Result<(FileId, u64)> {

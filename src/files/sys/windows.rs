@@ -50,7 +50,7 @@ fn is_on_share(path: &Path) -> bool {
         if matches!(prefix.kind(), Prefix::UNC(..) | Prefix::VerbatimUNC(..)))
 }
 
-/// Options that leave the file to whoever replaces it meanwhile.
+/// Options that let other processes replace the file meanwhile.
 pub(crate) fn options() -> OpenOptions {
     OpenOptions::new()
 }
@@ -96,7 +96,7 @@ pub(crate) fn take_after(_file: &File, _old: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the temporary file to its place, which can fail for as long as somebody has the old one open: a program that
+/// Moves the temporary file to its place, which can fail while another process has the old one open: a program that
 /// does not share what it reads, or one that looks for viruses.
 pub(crate) fn persist(file: NamedTempFile, path: &Path) -> io::Result<Option<File>> {
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -119,7 +119,7 @@ pub(crate) fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
     })
 }
 
-/// Tries until nobody else is in the way.
+/// Tries until no other process is in the way.
 fn unless_in_use<T>(limit: Duration, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     const ERROR_SHARING_VIOLATION: i32 = 32;
     let mut wait = Wait::new(limit);
@@ -134,7 +134,7 @@ fn unless_in_use<T>(limit: Duration, mut attempt: impl FnMut() -> io::Result<T>)
     }
 }
 
-/// Stands for the file by its path, for locks are never removed here.
+/// Stands for the file by its path, because locks are never removed here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FileId(PathBuf);
 
@@ -176,7 +176,7 @@ impl Stamp {
     }
 }
 
-/// Equal if nothing was changed in between: not if it cannot be told, for files have no numbers here, and a new one can
+/// Equal if nothing was changed in between: not if that is unknown, because files have no numbers here, and a new one can
 /// have the size and the times of the one whose place it has taken.
 impl PartialEq for Stamp {
     fn eq(&self, other: &Self) -> bool {
@@ -185,7 +185,7 @@ impl PartialEq for Stamp {
     }
 }
 
-/// Writes who holds the lock beside the locked file, which nobody else can read here, and sets the locked file's time
+/// Writes the holder's record beside the locked file, which other processes cannot read here, and sets the locked file's time
 /// to now.
 pub(crate) fn write_record(
     lock: &File,

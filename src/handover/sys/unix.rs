@@ -38,7 +38,7 @@ pub(crate) fn take_over() {
 
 /// The names of the sockets that this process was started with; none when it was started with none.
 ///
-/// Before `main` there is nobody to complain to: what makes no sense is left to the program that it is for.
+/// Before `main` an error cannot be reported: what makes no sense is left to the program that it is for.
 fn announced() -> Option<Vec<String>> {
     let count = config::variable(FDS)?;
     let process = std::process::id().to_string();
@@ -82,7 +82,7 @@ fn is_single_threaded() -> bool {
 fn adopt(fd: RawFd) -> Option<TcpListener> {
     // SAFETY: the borrow ends before the descriptor could be closed. If it is not open, that is what it tells.
     let flags = rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(fd) }).ok()?;
-    // SAFETY: it is open, and was handed to this process for its own by whoever started it. Nothing has run yet
+    // SAFETY: it is open, and was given to this process by its starter. Nothing has run yet
     // that could own it.
     let owned = unsafe { OwnedFd::from_raw_fd(fd) };
     match socket::as_listener(owned) {

@@ -15,9 +15,9 @@ use windows_sys::Win32::Networking::WinSock::{
 /// The error of a machine without an address family.
 pub(in crate::socket) const FAMILY_MISSING: i32 = WSAEAFNOSUPPORT;
 
-/// Has the socket, which is not bound yet, keep its port to itself: without this, whoever sets `SO_REUSEADDR` can bind
+/// Has the socket, which is not bound yet, keep its port to itself: without this, a program that sets `SO_REUSEADDR` can bind
 /// the same address and get some of its connections. Nor does it join anybody else: bound to a wildcard, it has the
-/// port at no address beside somebody who has it at one.
+/// port at no address that another socket has.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub(in crate::socket) fn prepare(socket: &Socket) -> io::Result<()> {
     }
 }
 
-/// Before a bind that is to hold the port. `SO_REUSEADDR` would share it with whoever sets that as well.
+/// Before a bind that is to hold the port. `SO_REUSEADDR` would share it with every program that sets it as well.
 pub(in crate::socket) fn prepare_to_hold(socket: &Socket) -> io::Result<()> {
     prepare(socket)
 }
