@@ -23,7 +23,10 @@
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
 //! `PORT_FOR_POOL` (ports to assign from).
 
-// From the top down: what stands above uses what stands below, and never the other way. `tests/house/architecture.rs` has the list.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// From the top down: what stands above uses what stands below, never the other way; `tests/house/architecture.rs` has the
+// list.
 mod attribute;
 #[cfg(any(feature = "cli", fuzzing))]
 mod command;
