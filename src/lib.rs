@@ -17,6 +17,7 @@
 //! - [`PortFor`] is a store of ports. The default one is per user; [`guard`] and [`forward_port`] use it.
 //! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
 //! - [`ports`] knows which ports are good, and which are in use.
+//! - The [`guide`] shows how to use all of it, page by page.
 //!
 //! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `cli` (the command `port-for`).
 //!
@@ -27,6 +28,8 @@
 
 // From the top down: what stands above uses what stands below, never the other way; `tests/house/architecture.rs` has the
 // list.
+pub mod guide;
+
 mod attribute;
 #[cfg(any(feature = "cli", fuzzing))]
 mod command;

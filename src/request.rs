@@ -12,7 +12,7 @@ use crate::ports::PortSet;
 #[cfg(feature = "tokio")]
 use crate::wait::Waiter;
 
-/// A port to ask for, with more to say about it than its id. Made by [`PortFor::request`].
+/// A port to ask for, with more to say about it than its id. Made by [`PortFor::request`](crate::PortFor::request).
 ///
 /// ```
 /// use std::time::Duration;
