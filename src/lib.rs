@@ -56,6 +56,7 @@ mod socket;
 mod who;
 
 mod id;
+mod marker;
 #[cfg(target_os = "linux")]
 mod proc;
 mod text;

@@ -23,7 +23,6 @@ pub(crate) fn available_port(context: &Context, first: u16) -> Result<PortGuard,
         };
         match Hold::bind(&[at_localhost(port)], false) {
             Ok(hold) => {
-                lease.settle()?;
                 return Ok(PortGuard::new(None, hold, lease));
             }
             Err(taken) if taken.is_taken() => {}

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::guard::{Hold, PortGuard, Refused};
 use crate::lease::Lease;
+use crate::marker::{self, Vacater};
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
 
@@ -25,10 +26,9 @@ pub(super) async fn all(
 ) -> Result<Option<Vec<PortGuard>>, Error> {
     let mut guards = Vec::with_capacity(targets.len());
     for ((target, &port), lease) in targets.iter().zip(ports).zip(leases) {
-        let Some(hold) = hold(context, target, port, &lease, wait).await? else {
+        let Some(hold) = hold(context, target, port, wait).await? else {
             return Ok(None);
         };
-        lease.settle()?;
         guards.push(PortGuard::new(Some(target.ask.id.clone()), hold, lease));
     }
     Ok(Some(guards))
@@ -39,7 +39,6 @@ async fn hold(
     context: &Context,
     target: &Target<'_>,
     port: u16,
-    lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let ask = target.ask;
@@ -48,12 +47,7 @@ async fn hold(
         .collect();
     let mut obstacle = Obstacle::new();
     loop {
-        let bound = if lease.is_new() {
-            Hold::bind_alone(&addrs, ask.udp)
-        } else {
-            Hold::bind(&addrs, ask.udp)
-        };
-        let taken = match bound {
+        let taken = match Hold::bind(&addrs, ask.udp) {
             Ok(hold) => return Ok(Some(hold)),
             Err(taken) if taken.is_taken() => taken,
             Err(other) => return Err(refused(Some(&ask.id), other.addr, other.source)),
@@ -97,12 +91,14 @@ impl Obstacle {
         let (port, protocol) = (taken.addr.port(), taken.protocol);
         let listens_there = protocol.listens_there();
         if !self.told && self.met.elapsed() >= PATIENCE {
-            let occupants = Occupants::of(protocol, port);
-            say(
-                &format!("`{id}` has port {port}, but somebody else {listens_there}: {occupants}"),
-                target,
-                wait,
-            );
+            let who = match vacater(protocol, port) {
+                Some(by) => format!("a guard of another store has vacated it for its server: {by}"),
+                None => format!(
+                    "another process {listens_there}: {}",
+                    Occupants::of(protocol, port)
+                ),
+            };
+            say(&format!("`{id}` has port {port}, but {who}"), target, wait);
             self.told = true;
         }
         if wait.rest().await {
@@ -113,11 +109,20 @@ impl Obstacle {
             port,
             // Before the look at all processes, which can take a while.
             waited: wait.elapsed(),
+            vacater: vacater(protocol, port),
             occupants: Occupants::of(protocol, port),
             listens_there,
             source: taken.source,
         }
         .into())
+    }
+}
+
+/// Whose guard has vacated the port, in another store: those of this store are kept apart by their leases.
+fn vacater(protocol: Protocol, port: u16) -> Option<Vacater> {
+    match protocol {
+        Protocol::Tcp => marker::vacater_of(port),
+        Protocol::Udp => None,
     }
 }
 
@@ -155,7 +160,7 @@ async fn try_move(
         let listens_there = protocol.listens_there();
         let id = &target.ask.id;
         tell(&format!(
-            "`{id}` has port {other} from now on; at {port}, somebody else {listens_there}: {occupants}"
+            "`{id}` has port {other} from now on; at {port}, another process {listens_there}: {occupants}"
         ));
     }
     Ok(())

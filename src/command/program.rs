@@ -80,6 +80,10 @@ mod sys {
                 kept.push(copy(guard, lock.as_fd(), behind)?);
             }
             let hold = guard.hold().lock();
+            #[cfg(target_os = "linux")]
+            if let Some(marker) = hold.marker() {
+                kept.push(copy(guard, marker, behind)?);
+            }
             if let Some(listener) = hold.listener() {
                 let name = handover::fd_name(guard.id().unwrap_or("unknown"));
                 passed.push((name, copy(guard, listener, behind)?));

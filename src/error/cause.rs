@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::host::ParseHostError;
 use super::kind::ErrorKind;
+use crate::marker::Vacater;
 use crate::who::{Holder, Occupants};
 
 /// The private side of [`Error`]: one variant a message.
@@ -78,6 +79,8 @@ pub(crate) enum Cause {
     Occupied {
         id: String,
         port: u16,
+        /// The guard of another store that has vacated the port.
+        vacater: Option<Vacater>,
         occupants: Occupants,
         /// That, or how it is said of UDP.
         listens_there: &'static str,

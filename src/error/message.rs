@@ -101,14 +101,26 @@ impl fmt::Display for Cause {
             Self::Occupied {
                 id,
                 port,
+                vacater: Some(by),
+                waited,
+                ..
+            } => write!(
+                f,
+                "`{id}` has port {port}, but a guard of another store has vacated it for its server: {by}; waited {}; let it \
+                 end, or release `{id}` (`port-for --unbind`) to have another port assigned",
+                Seconds(*waited)
+            ),
+            Self::Occupied {
+                id,
+                port,
                 occupants,
                 listens_there,
                 waited,
                 ..
             } => write!(
                 f,
-                "`{id}` has port {port}, but somebody {listens_there} without a lease: {occupants}; waited {}; end that server, \
-                 or release `{id}` (`port-for --unbind`) to have another port assigned",
+                "`{id}` has port {port}, but another process {listens_there} without a lease: {occupants}; waited {}; end that \
+                 server, or release `{id}` (`port-for --unbind`) to have another port assigned",
                 Seconds(*waited)
             ),
             Self::Bind {

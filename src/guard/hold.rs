@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
+use crate::marker::{self, Marker};
 use crate::socket::{self, Listener};
 use crate::who::Protocol;
 
@@ -53,11 +54,15 @@ impl Refused {
 /// What holds the port: at one address, or at several if the host stands for several.
 #[derive(Debug)]
 pub(crate) struct Hold {
+    /// While the port is vacated. It goes before the sockets do, so that the next holder can set its own.
+    marker: Option<Marker>,
     state: State,
     /// The first is the one that is handed over.
     places: Vec<Place>,
     /// How many servers have been started on the port.
     pub(super) servers: u64,
+    /// Whether this process was started with the socket: its starter may have marked the port, for itself and for us.
+    inherited: bool,
 }
 
 #[derive(Debug)]
@@ -87,7 +92,7 @@ impl Place {
     fn bind(addr: SocketAddr, udp: bool) -> Result<Self, Refused> {
         Ok(Self {
             addr,
-            tcp: Some(Self::listen(addr)?),
+            tcp: Some(Self::listen(addr, false)?),
             udp: if udp {
                 Udp::Held(bind_udp(addr)?)
             } else {
@@ -96,8 +101,8 @@ impl Place {
         })
     }
 
-    fn listen(addr: SocketAddr) -> Result<Listener, Refused> {
-        Listener::bind(addr).map_err(|source| Refused {
+    fn listen(addr: SocketAddr, marked: bool) -> Result<Listener, Refused> {
+        Listener::bind(addr, marked).map_err(|source| Refused {
             addr,
             protocol: Protocol::Tcp,
             source,
@@ -123,14 +128,14 @@ impl Place {
     }
 
     /// Both protocols again.
-    fn rearm(&mut self) -> Result<(), Refused> {
+    fn rearm(&mut self, marked: bool) -> Result<(), Refused> {
         match &self.tcp {
             Some(listener) => listener.listen_again().map_err(|source| Refused {
                 addr: self.addr,
                 protocol: Protocol::Tcp,
                 source,
             })?,
-            None => self.tcp = Some(Self::listen(self.addr)?),
+            None => self.tcp = Some(Self::listen(self.addr, marked)?),
         }
         self.rearm_udp()
     }
@@ -157,24 +162,6 @@ impl Place {
 }
 
 impl Hold {
-    /// As [`bind`](Self::bind), but not where somebody has a socket that does not listen.
-    pub(crate) fn bind_alone(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
-        for &addr in addrs {
-            let source = match socket::is_unbound(addr) {
-                Ok(true) => continue,
-                Ok(false) => io::ErrorKind::AddrInUse.into(),
-                Err(error) if socket::is_absent(&error) => continue,
-                Err(error) => error,
-            };
-            return Err(Refused {
-                addr,
-                protocol: Protocol::Tcp,
-                source,
-            });
-        }
-        Self::bind(addrs, udp)
-    }
-
     /// Holds the port at every one of the addresses; those after the first only where the machine has them.
     pub(crate) fn bind(addrs: &[SocketAddr], udp: bool) -> Result<Self, Refused> {
         let mut places = Vec::with_capacity(addrs.len());
@@ -194,18 +181,24 @@ impl Hold {
         listener: TcpListener,
         udp: Option<UdpSocket>,
     ) -> Self {
-        Self::of(vec![Place {
+        let place = Place {
             addr,
             tcp: Some(Listener::inherited(listener)),
             udp: udp.map_or(Udp::NotAsked, Udp::Held),
-        }])
+        };
+        Self {
+            inherited: true,
+            ..Self::of(vec![place])
+        }
     }
 
     fn of(places: Vec<Place>) -> Self {
         Self {
+            marker: None,
             state: State::Held,
             places,
             servers: 0,
+            inherited: false,
         }
     }
 
@@ -245,14 +238,40 @@ impl Hold {
         !matches!(self.places[0].udp, Udp::NotAsked)
     }
 
-    /// Stops listening. UDP has no such thing as a bound socket that gets nothing: it is closed.
+    /// Marks the port, before it is vacated.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` when another process has marked it.
+    pub(crate) fn mark(&mut self) -> io::Result<()> {
+        let port = self.addr().port();
+        if self.marker.is_some() || self.inherited && marker::vacater_of(port).is_some() {
+            return Ok(());
+        }
+        self.marker = Marker::set(port)?;
+        Ok(())
+    }
+
+    /// The marker, for a program that is to keep the port vacated.
+    #[cfg(all(target_os = "linux", feature = "cli"))]
+    pub(crate) fn marker(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.marker.as_ref().map(Marker::as_fd)
+    }
+
+    /// Stops listening; the port is [marked](Self::mark). UDP has no bound sockets that get nothing: it is closed.
     pub(crate) fn vacate(&mut self) -> io::Result<()> {
         self.state = State::Vacated;
         self.places.iter_mut().for_each(Place::close_udp);
         self.places.iter_mut().try_for_each(Place::quiesce)
     }
 
-    /// Closes everything.
+    /// Closes everything, for good.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        self.marker = None;
+        self.close()
+    }
+
+    /// Closes all sockets.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         self.state = State::Closed;
         let mut closed = Ok(());
@@ -272,8 +291,9 @@ impl Hold {
             return self.places[0].rearm_udp();
         }
         let before: Vec<_> = self.places.iter().map(Place::sockets).collect();
+        let marked = self.inherited || self.marker.is_some();
         for nth in 0..self.places.len() {
-            if let Err(refused) = self.places[nth].rearm() {
+            if let Err(refused) = self.places[nth].rearm(marked) {
                 for (place, before) in self.places[..=nth].iter_mut().zip(before) {
                     place.disarm(before);
                 }
@@ -281,6 +301,7 @@ impl Hold {
             }
         }
         self.state = State::Held;
+        self.marker = None;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Cause, Error};
 use crate::lease::Lease;
+use crate::marker;
 use crate::wait::Wait;
 use crate::who::Occupants;
 
@@ -172,8 +173,9 @@ impl PortGuard {
     /// Stops listening, so that a server can bind the port by itself, and tells where: its `--port` or its
     /// configuration comes from here.
     ///
-    /// On Linux the port stays bound meanwhile: nobody who is not told gets it, not even by asking for any port, and
-    /// connections are refused until the server listens. The server must set `SO_REUSEADDR` before it binds, as
+    /// On Linux the port stays bound meanwhile, and connections are refused until the server listens. No program that asks
+    /// for any port gets it, none that binds without `SO_REUSEADDR`, and no guard of any store on this machine; a program
+    /// that names this very number and sets the option can bind it. The server must set `SO_REUSEADDR` before it binds, as
     /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
     /// port is let go, and only the lease keeps those away who ask this crate.
     ///
@@ -199,6 +201,7 @@ impl PortGuard {
         let mut hold = self.hold.lock();
         match hold.state() {
             State::Held => {
+                hold.mark().map_err(|error| self.marked(WANTED, error))?;
                 hold.vacate()
                     .map_err(|error| self.failed(WANTED, CANNOT_SHUT_DOWN, error))?;
             }
@@ -216,9 +219,9 @@ impl PortGuard {
     /// Lets go of the port altogether, for a server that cannot bind it otherwise: one that does not set
     /// `SO_REUSEADDR`. Tells where, as [`vacate`](Self::vacate) does, after which [`spawn`](Self::spawn) works as ever.
     ///
-    /// The lease stays. It keeps everybody away who asks this crate for ports, and nobody else: until the server
-    /// listens, any program can take the port. Once such a server has ended, connections that it closed keep the port
-    /// from everybody for a minute or so, [`rearm`](Self::rearm) and the next guard included.
+    /// The lease stays. It keeps the other guards of this store away, and nothing else: until the server listens, any
+    /// program can take the port, and so can a guard of another store. Once such a server has ended, connections that it closed keep the
+    /// port busy for a minute or so, for [`rearm`](Self::rearm) and the next guard as well.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -331,7 +334,7 @@ impl PortGuard {
             // A forked child: socket and lease are its parent's. Its copies are closed, no more.
             return Ok(());
         }
-        let closed = self.hold.lock().close();
+        let closed = self.hold.lock().end();
         let closed =
             closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
         closed.and(match &mut self.ownership {
@@ -347,6 +350,16 @@ impl PortGuard {
         advice: &'static str,
     ) -> Error {
         self.handoff(wanted, state.describe().to_owned(), advice, None)
+    }
+
+    /// The port cannot be marked.
+    fn marked(&self, wanted: &'static str, error: io::Error) -> Error {
+        let by = marker::vacater_of(self.port()).map_or_else(String::new, |by| format!(": {by}"));
+        self.failed(
+            wanted,
+            &format!("another process marks it as its own{by}"),
+            error,
+        )
     }
 
     fn failed(&self, wanted: &'static str, state: &str, error: io::Error) -> Error {

@@ -124,12 +124,6 @@ impl Lock {
             .expect("it is there until the lock is let go")
     }
 
-    /// Whether the file was made for this lock, or its holders so far were gone before they left a record.
-    pub(crate) fn is_new(&self) -> bool {
-        // Where files that are open stay, there is nothing to tell, and the record is beside the file.
-        files::LOCKS_CAN_BE_REMOVED && self.len == 0
-    }
-
     /// Writes down that this thread holds the lock.
     ///
     /// # Errors

@@ -62,9 +62,7 @@ impl Leases {
         let Some(lock) = lock else {
             return Ok(None);
         };
-        if !lock.is_new() {
-            lock.write_record()?;
-        }
+        lock.write_record()?;
         takers::add(lock.id().clone());
         Ok(Some(Lease {
             port,
@@ -167,24 +165,6 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Whether the lease's file is no proof that nobody else has the port: it was not there, or nobody has held the port
-    /// by it yet. Somebody may still hold it by a file that was deleted meanwhile, as cleaners of `/tmp` do.
-    pub(crate) fn is_new(&self) -> bool {
-        self.lock.as_ref().is_some_and(Lock::is_new)
-    }
-
-    /// Makes the file of a [new](Self::is_new) lease a proof, once the port was found to be nobody's and is held.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written.
-    pub(crate) fn settle(&self) -> Result<(), Error> {
-        match &self.lock {
-            Some(lock) if lock.is_new() => lock.write_record(),
-            _ => Ok(()),
-        }
-    }
-
     /// Gives the lease up, if it [is ours](Self::is_ours). Once it is, there is nothing more to do.
     pub(crate) fn release(&mut self) -> Result<(), Error> {
         if let Some(lock) = self.forget() {

@@ -5,10 +5,12 @@ use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::marker;
+
 mod probe;
 mod sys;
 
-pub(crate) use probe::{can_be_bound, can_be_bound_at, is_unbound};
+pub(crate) use probe::{can_be_bound, can_be_bound_at};
 
 /// Connections that a held port takes before its server asks for them; the system may allow fewer.
 const BACKLOG: i32 = 1024;
@@ -22,31 +24,62 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds `addr` and listens.
+    /// Binds `addr` and listens, unless a guard of any store has vacated the port. Its own guard, which has `marked` the
+    /// port, may.
     ///
     /// # Errors
     ///
-    /// What the system says; [`is_taken`] tells whether somebody else has the port, [`is_absent`] whether the machine
-    /// has no such address.
-    pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
+    /// What the system says; [`is_taken`] tells whether the port is taken, [`is_absent`] whether the machine has no such
+    /// address.
+    pub(crate) fn bind(addr: SocketAddr, marked: bool) -> io::Result<Self> {
+        let is_vacated = || !marked && marker::vacater_of(addr.port()).is_some();
+        if cfg!(target_os = "linux") {
+            // Without `SO_REUSEADDR`, which would bind beside a vacated port. It is set once we listen: earlier, another
+            // guard could bind beside us, and listen once we have vacated.
+            let socket = Self::socket(addr)?;
+            match socket.bind(&addr.into()) {
+                Ok(()) => {
+                    socket.listen(BACKLOG)?;
+                    socket.set_reuse_address(true)?;
+                    return Ok(Self::of(socket));
+                }
+                Err(error) if !is_taken(&error) || is_vacated() => return Err(error),
+                // Connections of the last run that are still closing keep the port for a minute from such a bind.
+                Err(_) => {}
+            }
+        }
         let listener = Self::reserve(addr)?;
         listener.socket.listen(BACKLOG)?;
+        // Another guard may have vacated it in between.
+        if is_vacated() {
+            listener.close()?;
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
         Ok(listener)
+    }
+
+    fn socket(addr: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        Ok(socket)
+    }
+
+    fn of(socket: Socket) -> Self {
+        Self {
+            socket,
+            shared: false,
+        }
     }
 
     /// Binds `addr`, and does not listen.
     fn reserve(addr: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        let socket = Self::socket(addr)?;
         sys::prepare_to_hold(&socket)?;
-        if addr.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
         // By number, always: a port that the system chose is lost by a shutdown.
         socket.bind(&addr.into())?;
-        Ok(Self {
-            socket,
-            shared: false,
-        })
+        Ok(Self::of(socket))
     }
 
     /// A listener that this process was started with.
@@ -240,7 +273,7 @@ mod tests {
         #[test]
         fn a_port_that_is_held_is_shared_with_nobody() {
             for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
-                let listener = Listener::bind((ip, free_port()).into()).unwrap();
+                let listener = Listener::bind((ip, free_port()).into(), false).unwrap();
                 refuses_company(&listener.socket, Type::STREAM);
                 let socket = bind_udp((ip, 0).into()).unwrap();
                 refuses_company(&socket.into(), Type::DGRAM);

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Socket, Type};
 
 use super::{is_family_missing, sys};
+use crate::marker;
 
 /// Whether `port` is nobody's: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
 ///
@@ -38,15 +39,6 @@ pub(crate) fn can_be_bound_at(addr: SocketAddr) -> io::Result<bool> {
     is_free(Type::STREAM, addr)
 }
 
-/// Whether nobody has a TCP socket at `addr`, not even one that does not listen, as a guard that has vacated its port.
-///
-/// # Errors
-///
-/// As [`Listener::bind`].
-pub(crate) fn is_unbound(addr: SocketAddr) -> io::Result<bool> {
-    Ok(binds(Type::STREAM, addr)? || only_lingers(addr)?)
-}
-
 /// Binds at the wildcard, which fails over any socket at any address: on Unix without `SO_REUSEADDR`, on Windows with
 /// `SO_EXCLUSIVEADDRUSE`.
 fn is_free(kind: Type, addr: SocketAddr) -> io::Result<bool> {
@@ -69,7 +61,7 @@ fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
     }
     match socket.bind(&addr.into()) {
         // Nobody listens. The tables are asked last: after many short connections they take long to read.
-        Ok(()) => Ok(has_connection(addr.port())),
+        Ok(()) => Ok(marker::vacater_of(addr.port()).is_none() && has_connection(addr.port())),
         Err(e) => match e.kind() {
             io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
             _ => Err(e),
@@ -78,8 +70,7 @@ fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
 }
 
 /// Whether there is a connection with this local port, so that connections alone can be what stands in the way. Sockets
-/// that are only bound are not listed: such as a hold that another store's guard has vacated for its server. False where
-/// the table cannot be read: then the port counts as taken.
+/// that are only bound are not listed. False where the table cannot be read: then the port counts as taken.
 #[cfg(target_os = "linux")]
 fn has_connection(port: u16) -> bool {
     let sockets = crate::proc::tcp_sockets().unwrap_or_default();

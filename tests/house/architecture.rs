@@ -11,26 +11,27 @@ use std::path::{Path, PathBuf};
 type Room = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
-const ROOMS: [Room; 21] = [
+const ROOMS: [Room; 22] = [
     ("attribute", "what the macro's expansion calls, and fixtures",      "port_for acquire guard ask error id wait"),
     ("command",   "what only the command line tool needs",               "port_for acquire server handover guard ask context store error socket who id text"),
     ("startup",   "before `main`",                                       "handover"),
     ("port_for",  "the facade: a store and what can be asked of it",     "request acquire guard ask context store error wait"),
     ("request",   "the facade: one port with its options",               "acquire guard ask context error ports wait"),
-    ("acquire",   "the story from what is asked for to guards",          "handover guard ask context store lease files error ports socket who wait text"),
+    ("acquire",   "the story from what is asked for to guards",          "handover guard ask context store lease files error ports socket marker who wait text"),
     ("server",    "a server's process on a guarded port",                "handover guard files error who wait text"),
     ("ask",       "what is asked for, as plain data",                    "guard ports"),
     ("context",   "a store under one configuration",                     "store config files error id"),
-    ("guard",     "a port that is yours, its lease and its hold",        "lease error socket who wait"),
+    ("guard",     "a port that is yours, its lease and its hold",        "lease error socket marker who wait"),
     ("store",     "assignments in a file, changed under its lock",       "lease files error who id wait"),
     ("lease",     "locks, and the records of their holders",             "files config error who"),
     ("handover",  "sockets passed between processes",                    "config socket proc"),
     ("config",    "every environment variable",                          "error ports id"),
     ("files",     "files in folders that others may reach",              "error wait proc"),
-    ("error",     "what can go wrong, and how it is said",               "who wait text"),
+    ("error",     "what can go wrong, and how it is said",               "marker who wait text"),
     ("ports",     "which ports are good, and which are in use",          "socket who id proc"),
-    ("socket",    "sockets with options, and probes",                    "proc"),
+    ("socket",    "sockets with options, and probes",                    "marker proc"),
     ("who",       "holders and occupants of ports",                      "proc text"),
+    ("marker",    "markers of vacated ports",                            "proc text wait"),
     ("proc",      "`/proc`, parsed",                                     ""),
     ("leaves",    "`id`, `text`, `wait`: what they say",                 ""),
 ];

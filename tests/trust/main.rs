@@ -26,6 +26,8 @@ mod history;
 #[cfg(target_os = "linux")]
 mod model;
 #[cfg(target_os = "linux")]
+mod stores;
+#[cfg(target_os = "linux")]
 mod strace;
 #[cfg(target_os = "linux")]
 #[path = "../support/mod.rs"]
@@ -45,6 +47,7 @@ fn main() -> std::process::ExitCode {
         ["trust:hold", store, id] => surroundings::neighbours::hold(store, id),
         ["trust:model", seed, sequences] => model::lane(seed, sequences),
         ["trust:default", id] => surroundings::file_systems::default_store(id),
+        ["trust:stores", handoff, rounds, folder] => stores::work(handoff, rounds, folder.as_ref()),
         ["trust:lock", path] => surroundings::neighbours::lock(path),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,

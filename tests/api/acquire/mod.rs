@@ -7,3 +7,5 @@ mod race;
 mod rival;
 #[cfg(feature = "tokio")]
 mod tasks;
+#[cfg(target_os = "linux")]
+mod two_stores;
