@@ -24,6 +24,8 @@
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
 //! `PORT_FOR_POOL` (ports to assign from).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // What the attribute's expansion calls; not for people.
 #[path = "private.rs"]
 #[doc(hidden)]
