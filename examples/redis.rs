@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("redis on {} says {answer:?}", guard.addr());
     assert!(answer.contains("hello"));
 
-    println!("redis has ended: {}", redis.stop()?);
+    println!("redis has ended: {}", redis.stop()?.status());
     Ok(())
 }
 

@@ -67,7 +67,7 @@ pub use port_for::{PortFor, guard_all};
 pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use request::Request;
-pub use server::Server;
+pub use server::{Ready, Server, ServerCommand, Signal, Stopped};
 pub use store::Assignment;
 pub use who::{Holder, Occupant};
 
