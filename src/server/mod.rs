@@ -33,9 +33,7 @@ use end::End;
 pub use end::Stopped;
 use output::Output;
 #[cfg(feature = "cli")]
-pub(crate) use placeholder::Values;
-#[cfg(feature = "cli")]
-pub(crate) use placeholder::fill;
+pub use placeholder::{Values, fill};
 pub use ready::Ready;
 use recipe::Recipe;
 pub use signal::Signal;

@@ -37,9 +37,4 @@ impl Signal {
         let known = Self::ALL.iter().find(|(signal, _)| *signal == self);
         known.map_or("", |(_, name)| name)
     }
-
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        let known = Self::ALL.iter().find(|(_, known)| *known == name);
-        known.map(|&(signal, _)| signal)
-    }
 }

@@ -29,6 +29,10 @@ mod output;
 )]
 mod programs;
 // Servers that are installed.
+#[cfg(target_os = "linux")]
+mod orphans;
+#[cfg(unix)]
+mod recipes;
 #[cfg(unix)]
 mod redis;
 #[cfg(target_os = "linux")]
