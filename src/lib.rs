@@ -75,7 +75,8 @@ pub use who::{Holder, Occupant};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribute::{
-        FromGuard, OnBusy, Wanted, acquired, auto_id, guards, guards_async, param,
+        FromGuard, NoResult, OnBusy, Outcome, Wanted, acquired, auto_id, guards, guards_async,
+        output_of, param, result_of, say_last_lines,
     };
 }
 

@@ -17,6 +17,10 @@ mod http;
 mod life;
 mod lines;
 mod output;
+#[cfg_attr(
+    not(feature = "cli"),
+    allow(unreachable_pub, reason = "for the command")
+)]
 mod placeholder;
 mod probe;
 mod ready;

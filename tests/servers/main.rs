@@ -13,6 +13,8 @@ mod support;
 // Sockets that are passed on by number.
 #[cfg(unix)]
 mod activation;
+#[cfg(unix)]
+mod attribute;
 mod children;
 mod ends;
 // Signals, process groups and forks.
