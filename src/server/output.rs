@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(unix)]
 use std::{process::Child, thread};
 
-use super::lines;
 use crate::error::Printed;
-use crate::text::printable;
+use crate::text::{plain, printable};
 
 /// More than that is not kept: the middle is cut out.
 const LIMIT: u64 = 64 << 20;
@@ -222,7 +221,7 @@ impl Output {
             let lines = last_lines(&text);
             if !lines.is_empty() {
                 let separator = if tail.is_empty() { "" } else { "\n" };
-                tail += &format!("{separator}[{}]\n{lines}", log.display());
+                tail = format!("{tail}{separator}[{}]\n{lines}", log.display());
             }
         }
         tail
@@ -277,10 +276,7 @@ impl Output {
 
 fn last_lines(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let lines: Vec<_> = text
-        .lines()
-        .map(|line| printable(&lines::plain(line)))
-        .collect();
+    let lines: Vec<_> = text.lines().map(|line| printable(&plain(line))).collect();
     lines[lines.len().saturating_sub(Output::LINES)..].join("\n")
 }
 
@@ -320,6 +316,7 @@ pub(super) fn trim(file: &File) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::lines;
     use std::io::Write;
 
     #[test]

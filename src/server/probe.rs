@@ -137,13 +137,12 @@ impl Probe {
             Look::NotYet(format!("`{shown}` cannot be run: {error}"))
         };
         if self.command.is_none() {
-            let command = match &server.recipe {
-                Some(recipe) => recipe.words(words),
-                None => {
-                    let mut command = Command::new(&words[0]);
-                    command.args(&words[1..]);
-                    Ok(command)
-                }
+            let command = if let Some(recipe) = &server.recipe {
+                recipe.words(words)
+            } else {
+                let mut command = Command::new(&words[0]);
+                command.args(&words[1..]);
+                Ok(command)
             };
             let started = command.map_err(io::Error::other).and_then(|mut command| {
                 let null = Stdio::null;

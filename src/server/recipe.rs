@@ -142,7 +142,10 @@ impl Recipe {
                     .iter()
                     .any(|byte| b"=\0".contains(byte))
             {
-                return Err(format!("{name:?} cannot be an environment variable"));
+                return Err(format!(
+                    "{:?} cannot be an environment variable",
+                    name.to_string_lossy()
+                ));
             }
             match value {
                 Some(value) => command.env(name, self.fill(value)?),

@@ -7,9 +7,9 @@
 pub enum Signal {
     /// SIGTERM: end in good order.
     Term,
-    /// SIGINT, as Ctrl-C sends it; PostgreSQL's fast shutdown.
+    /// SIGINT, as Ctrl-C sends it; `PostgreSQL`'s fast shutdown.
     Int,
-    /// SIGQUIT; nginx's graceful shutdown, PostgreSQL's immediate one.
+    /// SIGQUIT; nginx's graceful shutdown, `PostgreSQL`'s immediate one.
     Quit,
     /// SIGKILL: end at once.
     Kill,

@@ -176,7 +176,7 @@ async fn set_up(
     let mut wait = Wait::patient(waiter, command.ready_timeout);
     let ended = loop {
         match process.life() {
-            Ok(life) if life.first.is_some() => break Ok(()),
+            Ok(now) if now.first.is_some() => break Ok(()),
             Ok(_) if wait.rest().await => {}
             Ok(_) => break Err(format!("has not ended after {}", Seconds(wait.limit()))),
             Err(error) => break Err(format!("cannot be observed: {error}")),
@@ -203,13 +203,13 @@ impl Server {
             return Ok(());
         };
         let (ready, timeout) = (recipe.command.ready.clone(), recipe.command.ready_timeout);
-        let waited = self.wait_for_by(waiter, &ready, timeout).await;
-        if waited.is_err() {
+        let outcome = self.wait_for_by(waiter, &ready, timeout).await;
+        if outcome.is_err() {
             self.is_dismissed = true;
             self.end()?;
             self.hold.rearm();
         }
-        waited
+        outcome
     }
 
     /// The story of [`restart`](Self::restart).
@@ -224,20 +224,18 @@ impl Server {
         let mut program = program.map_err(|what| self.error(ErrorKind::NotStarted, what, None))?;
         self.stop_by(waiter).await?;
         self.printed_before = self.output.len();
-        self.process = (self.start_again(&mut program, is_activated).await).map_err(|error| {
-            let what = format!("has ended, and cannot be started again: {error}");
-            self.error(ErrorKind::NotStarted, what, Some(error))
-        })?;
+        self.process = self
+            .start_again(&mut program, is_activated)
+            .map_err(|error| {
+                let what = format!("has ended, and cannot be started again: {error}");
+                self.error(ErrorKind::NotStarted, what, Some(error))
+            })?;
         self.ended = None;
         self.is_dismissed = false;
         self.be_ready(waiter).await
     }
 
-    async fn start_again(
-        &self,
-        program: &mut Command,
-        is_activated: bool,
-    ) -> io::Result<sys::Process> {
+    fn start_again(&self, program: &mut Command, is_activated: bool) -> io::Result<sys::Process> {
         if !is_activated {
             // Held again, when an earlier start had failed.
             self.hold

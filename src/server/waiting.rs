@@ -228,7 +228,8 @@ impl Server {
                     }
                     return Ok(found);
                 }
-                Round::More => continue,
+                Round::More if wait.elapsed() < timeout => {}
+                Round::More => return Err(self.too_late(&wait, "it prints more than can be read")),
                 _ if has_failed => return Err(self.ended_early()),
                 // Twice, for another store that chooses a port looks at this one by listening there for an instant.
                 Round::Met(occupants) if has_met || !wait.rest().await => {

@@ -44,7 +44,9 @@ fn ring() {
         if !due.is_empty() {
             // A waker may poll at once, and set an alarm.
             drop(alarms);
-            due.into_iter().for_each(|(_, waker)| waker.wake());
+            for (_, waker) in due {
+                waker.wake();
+            }
             alarms = lock();
             continue;
         }

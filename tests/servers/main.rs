@@ -33,6 +33,9 @@ mod programs;
 // Servers that are installed.
 #[cfg(target_os = "linux")]
 mod orphans;
+// Servers that are installed.
+#[cfg(target_os = "linux")]
+mod real;
 #[cfg(unix)]
 mod recipes;
 #[cfg(unix)]

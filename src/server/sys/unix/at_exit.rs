@@ -7,7 +7,7 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use super::Tie;
+use super::tie::Tie;
 
 static SERVERS: Mutex<Vec<Tie>> = Mutex::new(Vec::new());
 /// The process whose servers they are, and not one that was forked from it. 0 while there are none.

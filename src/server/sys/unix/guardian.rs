@@ -169,8 +169,8 @@ impl Guardian {
                 };
                 match word[0] {
                     SIGNAL if self.has_first => send(signal, [self.first]),
-                    SIGNAL => send(signal, self.children()),
-                    SIGNAL_ALL => send(signal, self.below()),
+                    SIGNAL => send(signal, Self::children()),
+                    SIGNAL_ALL => send(signal, Self::below()),
                     _ => {}
                 }
                 true
@@ -186,7 +186,7 @@ impl Guardian {
     fn end(&mut self, unblocked: &libc::sigset_t) {
         let since = Instant::now();
         while self.reap() && since.elapsed() < Self::DYING {
-            send(Signal::KILL, self.below());
+            send(Signal::KILL, Self::below());
             wait(false, Duration::from_millis(5), unblocked);
         }
         // Where orphans are not the guardian's children, their group is known at least.
@@ -194,11 +194,11 @@ impl Guardian {
         let _ = rustix::process::kill_process_group(self.first, Signal::KILL);
     }
 
-    fn children(&self) -> HashSet<Pid> {
+    fn children() -> HashSet<Pid> {
         pids(family::children(std::process::id()))
     }
 
-    fn below(&self) -> HashSet<Pid> {
+    fn below() -> HashSet<Pid> {
         pids(family::below(std::process::id()))
     }
 }

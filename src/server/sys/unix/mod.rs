@@ -22,11 +22,13 @@ mod guardian;
 mod link;
 mod pre_exec;
 mod spawner;
+mod tie;
 
 use group::Group;
 pub(crate) use guardian::guard_if_asked;
 use link::Link;
 use pre_exec::{Parent, Plan, Redirect};
+use tie::Tie;
 
 /// A server's processes, and what ends them.
 #[derive(Debug)]
@@ -37,13 +39,6 @@ pub(crate) struct Process {
     handle: Option<std::os::fd::OwnedFd>,
     id: u32,
     tie: Tie,
-}
-
-/// What the processes of a server are held together by.
-#[derive(Debug, Clone)]
-enum Tie {
-    Guardian(Arc<Link>),
-    Group(Group),
 }
 
 /// A socket that the child gets, and its name.
@@ -222,27 +217,6 @@ impl Process {
             return;
         }
         let _ = self.child.wait();
-    }
-}
-
-impl Tie {
-    /// At this process's exit.
-    fn kill(&self) {
-        match self {
-            Self::Guardian(link) => {
-                // The guardian goes on without this process.
-                let _ = link.kill();
-            }
-            Self::Group(group) => group.kill(),
-        }
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Guardian(link), Self::Guardian(other)) => Arc::ptr_eq(link, other),
-            (Self::Group(group), Self::Group(other)) => group == other,
-            _ => false,
-        }
     }
 }
 
