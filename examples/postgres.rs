@@ -1,4 +1,4 @@
-//! A database made for the test: PostgreSQL in a folder of its own, ended by SIGINT.
+//! A database made for the test: `PostgreSQL` in a folder of its own, ended by SIGINT.
 //!
 //! `cargo run --example postgres`; needs `initdb`, `postgres` and `pg_isready`.
 
@@ -36,7 +36,7 @@ fn postgres() -> ServerCommand {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As root, PostgreSQL wants another user.
+    // As root, it wants another user.
     let command = match std::env::args().nth(1) {
         Some(user) => postgres().user(user),
         None => postgres(),

@@ -40,7 +40,7 @@ impl Server {
     /// # Errors
     ///
     /// [`Server`](crate::ErrorKind::Server) when the server has ended.
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) on Windows, but for [`Signal::Kill`].
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) on Windows, but for those that end it, which kill.
     pub fn signal(&self, signal: Signal) -> Result<(), Error> {
         let sent = if self.is_running() {
             self.process.signal(signal)

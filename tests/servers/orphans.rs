@@ -157,7 +157,7 @@ fn careless() {
     let mut guard = store.guard(&id).unwrap();
     let seven = ServerCommand::new("sh")
         .args(["-c", "echo up; read x; exit 7"])
-        .ready(Ready::line("up"));
+        .ready(Ready::line("never said"));
     let error = guard.start(&seven).unwrap_err();
     assert!(error.to_string().contains("exit status: 7"), "{error}");
     let mut server = guard.start(&shape("careless", "exec sleep 1000")).unwrap();

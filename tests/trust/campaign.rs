@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{each_call, forks, fuzz, history, model, surroundings};
+use crate::{each_call, forks, fuzz, history, model, servers, surroundings};
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +52,14 @@ impl Report {
 
 type Row = (&'static str, fn(Form) -> Report);
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 10] = [
     ("kills", each_call::killed),
     ("errors", each_call::failed),
     ("delays", each_call::delayed),
     ("history", history::history),
     ("forks", forks::storm),
+    ("servers", servers::killed),
+    ("false-ready", servers::false_ready),
     ("surroundings", surroundings::all),
     ("model", model::sequences),
     ("fuzz", fuzz::targets),

@@ -26,6 +26,8 @@ mod history;
 #[cfg(target_os = "linux")]
 mod model;
 #[cfg(target_os = "linux")]
+mod servers;
+#[cfg(target_os = "linux")]
 mod strace;
 #[cfg(target_os = "linux")]
 mod surroundings;
@@ -42,6 +44,9 @@ fn main() -> std::process::ExitCode {
         ["trust:hold", store, id] => surroundings::hold(store, id),
         ["trust:model", seed, sequences] => model::lane(seed, sequences),
         ["trust:default", id] => surroundings::default_store(id),
+        ["trust:serve", shape] => servers::serve(shape),
+        ["trust:stranger"] => servers::stranger(),
+        ["trust:ready", rounds] => servers::ready(rounds),
         ["trust:lock", path] => surroundings::lock(path),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,

@@ -90,6 +90,6 @@ fn fill_in(word: &OsStr, guards: &[PortGuard]) -> Result<OsString, Failure> {
         .map_err(|what| Failure::Usage(format!("in {text:?}, {what}")))
 }
 
-fn values<'a>(own: SocketAddr, of: &'a dyn Fn(&str) -> Option<SocketAddr>) -> cli::Values<'a> {
+fn values(own: SocketAddr, of: &dyn Fn(&str) -> Option<SocketAddr>) -> cli::Values<'_> {
     cli::Values { own, of, dir: None }
 }

@@ -194,8 +194,8 @@ impl Guardian {
 fn become_reaper() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    // SAFETY: the call takes no data for this command.
     #[cfg(target_os = "freebsd")]
+    // SAFETY: the call takes no data for this command.
     if unsafe { libc::procctl(libc::P_PID, 0, libc::PROC_REAP_ACQUIRE, ptr::null_mut()) } == -1 {
         return Err(io::Error::last_os_error());
     }
