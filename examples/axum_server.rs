@@ -7,15 +7,12 @@ use std::error::Error;
 use axum::Router;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut guard = port_for::guard("examples/axum_server")?;
-    let listener = guard.take_listener()?;
-    // tokio wants it so.
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
+    let listener = guard.take_tokio_listener()?;
 
     let app = Router::new().route("/", get(|| async { "hello from axum" }));
     let server = tokio::spawn(async { axum::serve(listener, app).await });

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::config::{self, Config};
 use crate::error::{Cause, Error};
 use crate::files;
+use crate::guard::Neighbours;
 use crate::id::{MAX_ID, broken_rule};
 use crate::store::{Store, location};
 
@@ -76,5 +77,12 @@ impl Context {
             Some(namespace) => key.strip_prefix(namespace.as_str())?.strip_prefix('#'),
             None => Some(key),
         }
+    }
+}
+
+impl Neighbours for Context {
+    fn port_of(&self, id: &str) -> Result<Option<u16>, Error> {
+        let key = self.key(id)?;
+        Ok(self.store.snapshot()?.port_of(&key))
     }
 }

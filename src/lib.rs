@@ -74,7 +74,7 @@ pub use port_for::{PortFor, guard_all};
 pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use request::Request;
-pub use server::Server;
+pub use server::{Ready, Server, ServerCommand, Signal, Stopped};
 pub use store::Assignment;
 pub use who::{Holder, Occupant};
 
@@ -82,7 +82,8 @@ pub use who::{Holder, Occupant};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribute::{
-        FromGuard, OnBusy, Wanted, acquired, auto_id, guards, guards_async, param,
+        FromGuard, NoResult, OnBusy, Outcome, Wanted, acquired, auto_id, guards, guards_async,
+        output_of, param, result_of, say_last_lines,
     };
 }
 

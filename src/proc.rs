@@ -14,6 +14,8 @@ pub(crate) struct Socket {
     /// Whether it is a TCP socket that listens. A UDP socket does not.
     pub(crate) listens: bool,
     pub(crate) inode: u64,
+    /// The number of the user who made it.
+    pub(crate) user: u32,
 }
 
 /// The TCP sockets of the calling thread's network, other than those that are only bound.
@@ -23,6 +25,32 @@ pub(crate) struct Socket {
 /// When the table of IPv4 cannot be read. A machine without IPv6 has no second one.
 pub(crate) fn tcp_sockets() -> io::Result<Vec<Socket>> {
     sockets("tcp")
+}
+
+/// The TCP sockets of the calling thread's network that listen. Cheap however many connections there are: the kernel lists
+/// what listens first, so the rest is not even read.
+///
+/// # Errors
+///
+/// As [`tcp_sockets`].
+pub(crate) fn tcp_listeners() -> io::Result<Vec<Socket>> {
+    use std::io::BufRead;
+    let mut listeners = Vec::new();
+    for (table, is_needed) in [("tcp", true), ("tcp6", false)] {
+        let file = match fs::File::open(format!("/proc/thread-self/net/{table}")) {
+            Ok(file) => file,
+            Err(_) if !is_needed => continue,
+            Err(error) => return Err(error),
+        };
+        // Behind the head.
+        for line in io::BufReader::with_capacity(4096, file).lines().skip(1) {
+            match parse_socket(&line?) {
+                Some(socket) if socket.listens => listeners.push(socket),
+                _ => break,
+            }
+        }
+    }
+    Ok(listeners)
 }
 
 /// The UDP sockets of the calling thread's network.
@@ -49,7 +77,8 @@ fn parse_socket(line: &str) -> Option<Socket> {
     let mut fields = line.split_ascii_whitespace();
     let (ip, port) = fields.nth(1)?.split_once(':')?;
     let state = fields.nth(1)?;
-    let inode = fields.nth(5)?.parse().ok()?;
+    let user = fields.nth(3)?.parse().ok()?;
+    let inode = fields.nth(1)?.parse().ok()?;
     let port = u16::from_str_radix(port, 16).ok()?;
     // Words of four bytes, each printed as the number that it is to this machine.
     let word = |at: usize| {
@@ -67,6 +96,7 @@ fn parse_socket(line: &str) -> Option<Socket> {
         local: SocketAddr::new(ip, port),
         listens: state == LISTEN,
         inode,
+        user,
     })
 }
 
@@ -93,6 +123,23 @@ pub(crate) fn process(pid: u32) -> Option<Process> {
     parse_process(&String::from_utf8_lossy(&stat))
 }
 
+/// Whether the process has ended, or has begun to: it serves nobody any more, and what it has open is not for others to
+/// see.
+pub(crate) fn is_ending(pid: u32) -> bool {
+    const EXITING: u32 = 4;
+    let Ok(stat) = fs::read(format!("/proc/{pid}/stat")) else {
+        return true;
+    };
+    let stat = String::from_utf8_lossy(&stat);
+    let mut fields = stat
+        .rsplit_once(") ")
+        .map_or("", |(_, rest)| rest)
+        .split_ascii_whitespace();
+    let state = fields.next();
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok());
+    matches!(state, None | Some("Z" | "X")) || flags.is_some_and(|flags| flags & EXITING != 0)
+}
+
 /// `42 (name) S parent group …`.
 fn parse_process(stat: &str) -> Option<Process> {
     let (pid, rest) = stat.split_once(" (")?;
@@ -111,6 +158,60 @@ fn parse_process(stat: &str) -> Option<Process> {
         group: group.parse().ok()?,
         dead: matches!(state, "Z" | "X") && matches!(*threads, "0" | "1"),
     })
+}
+
+/// The children of a process, in the order that they became so; none where the kernel was built without such lists, or
+/// the process is gone.
+pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(pids) => children.extend(
+                pids.split_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            ),
+            // A thread that has ended meanwhile. Its list is another thread's by now.
+            Err(_) if thread.path().exists() => return None,
+            Err(_) => {}
+        }
+    }
+    Some(children)
+}
+
+/// The program that this process runs, whatever has become of its file.
+pub(crate) const EXECUTABLE: &str = "/proc/self/exe";
+
+/// Whether what is at this address was loaded from the executable, and not from a library.
+pub(crate) fn is_in_executable(address: usize) -> bool {
+    let is_there = |line: &str| {
+        let (first, end) = line.split_once(' ')?.0.split_once('-')?;
+        let [first, end] = [first, end].map(|text| usize::from_str_radix(text, 16));
+        (first.ok()?..end.ok()?).contains(&address).then_some(())
+    };
+    let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
+        return false;
+    };
+    let Ok(executable) = fs::read_link(EXECUTABLE) else {
+        return false;
+    };
+    // The sixth field, which may have spaces.
+    let line = maps.lines().find(|line| is_there(line).is_some());
+    line.and_then(|line| line.find('/').map(|at| &line[at..]))
+        .is_some_and(|file| std::path::Path::new(file) == executable)
+}
+
+/// The arguments that this process was started with.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn arguments() -> Vec<String> {
+    let words = fs::read("/proc/self/cmdline").unwrap_or_default();
+    let words = words
+        .strip_suffix(b"\0")
+        .unwrap_or(&words)
+        .split(|&byte| byte == 0);
+    words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
 }
 
 /// The command line of a process, cut to 300 characters; none for a kernel thread and for a process that is ending.
@@ -186,7 +287,7 @@ mod tests {
     fn a_socket_is_read_with_its_state_and_a_head_is_passed_over() {
         let line = |state: &str| {
             format!(
-                "1: 0100007F:A000 0100007F:1F90 {state} 00000000:00000000 00:00000000 00000000 0 0 4242 1"
+                "1: 0100007F:A000 0100007F:1F90 {state} 00000000:00000000 00:00000000 00000000 7 0 4242 1"
             )
         };
         for (state, listens) in [("0A", true), ("01", false)] {
@@ -194,6 +295,7 @@ mod tests {
                 local: ([127, 0, 0, 1], 0xa000).into(),
                 listens,
                 inode: 4242,
+                user: 7,
             };
             assert_eq!(parse_socket(&line(state)), Some(expected));
         }

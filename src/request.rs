@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::{Cause, Error, ParseHostError};
 use crate::guard::{Host, PortGuard};
 use crate::ports::PortSet;
+use crate::server::{Server, ServerCommand};
 #[cfg(feature = "tokio")]
 use crate::wait::Waiter;
 
@@ -158,6 +159,36 @@ impl Request {
         let guards = acquire::guards(&context, &[self.into_ask()?])?;
         let [guard] = acquire::array(guards);
         Ok(guard)
+    }
+
+    /// Starts a server that is its port's only owner: it needs no guard beside it. Blocks the thread.
+    ///
+    /// ```no_run
+    /// use port_for::{PortFor, ServerCommand};
+    ///
+    /// let redis = ServerCommand::new("redis-server").args(["--port", "{port}"]);
+    /// let server = PortFor::shared()?.request("redis").start(&redis)?;
+    /// println!("redis://{}", server.addr());
+    /// # Ok::<(), port_for::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guard`](Self::guard) and [`PortGuard::start`].
+    pub fn start(self, command: &ServerCommand) -> Result<Server, Error> {
+        let mut guard = self.guard()?;
+        Ok(guard.start(command)?.owning(guard))
+    }
+
+    /// As [`start`](Self::start), for async code.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guard_async`](Self::guard_async) and [`PortGuard::start`].
+    #[cfg(feature = "tokio")]
+    pub async fn start_async(self, command: &ServerCommand) -> Result<Server, Error> {
+        let mut guard = self.guard_async().await?;
+        Ok(guard.start_async(command).await?.owning(guard))
     }
 
     /// As [`guard`](Self::guard), for async code: while it waits, the thread is free for other tasks, whatever runtime

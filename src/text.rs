@@ -23,3 +23,54 @@ impl fmt::Display for Seconds {
         }
     }
 }
+
+/// The text without what a terminal takes for commands: colours, titles, movements.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            plain.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('[') => {
+                chars.by_ref().find(|c| ('@'..='~').contains(c));
+            }
+            Some(']' | 'P' | '^' | '_' | 'X') => {
+                let mut is_escaped = false;
+                chars.by_ref().find(|&c| {
+                    let ends = c == '\u{7}' || is_escaped && c == '\\';
+                    is_escaped = c == '\u{1b}';
+                    ends
+                });
+            }
+            Some(' '..='/') => {
+                chars.by_ref().find(|c| ('0'..='~').contains(c));
+            }
+            _ => {}
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_removed_and_nothing_else() {
+        for (text, expected) in [
+            ("plain é", "plain é"),
+            ("\u{1b}[32mre\u{1b}[0mady", "ready"),
+            ("\u{1b}[1;31;48;5;12mred\u{1b}[K", "red"),
+            ("\u{1b}]0;title\u{7}ready", "ready"),
+            ("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
+            ("\u{1b}(Bready", "ready"),
+            ("\u{1b}7a\u{1b}8", "a"),
+            ("cut \u{1b}[", "cut "),
+        ] {
+            assert_eq!(plain(text), expected);
+        }
+    }
+}

@@ -6,6 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
+use syn::{ReturnType, Type};
 
 pub(crate) fn port_for(args: TokenStream, item: TokenStream) -> TokenStream {
     match TestFn::validate(args, item) {
@@ -60,6 +61,18 @@ fn expand(test: TestFn) -> TokenStream {
     let test = add_test.then(|| quote!(#[::core::prelude::v1::test]));
     let mut body_block = TokenStream::new();
     brace.surround(&mut body_block, |block| body.to_tokens(block));
+    let body = quote! {
+        match (#(#private::param::<#types>(&mut #slots),)*) {
+            (#(#bindings,)*) => #body_block
+        }
+    };
+    let starts = ports.iter().any(|port| port.request.start.is_some());
+    let body = match &sig.output {
+        ReturnType::Type(_, output) if starts && !is_opaque(output) => {
+            observed(&body, output, sig.asyncness.is_some(), &slots, &private)
+        }
+        _ => body,
+    };
     // A `match`, for what its arms bind lives longer than the temporaries of the arm's value, as parameters do; `let`
     // would not, before edition 2024.
     quote! {
@@ -68,12 +81,43 @@ fn expand(test: TestFn) -> TokenStream {
         #vis #sig {
             #(#inner_attrs)*
             match #guards {
-                [#(mut #slots),*] => match (#(#private::param::<#types>(&mut #slots),)*) {
-                    (#(#bindings,)*) => #body_block
-                }
+                [#(mut #slots),*] => #body,
             }
         }
     }
+}
+
+/// The body, after which a test that has failed by its result says what its servers printed: they have ended by then.
+fn observed(
+    body: &TokenStream,
+    output: &Type,
+    is_async: bool,
+    slots: &[Ident],
+    private: &TokenStream,
+) -> TokenStream {
+    let result = Ident::new("port_for_result", Span::mixed_site());
+    let body = if is_async {
+        quote!(#private::output_of::<#output, _>(async { #body }).await)
+    } else {
+        quote!(#private::result_of(|| -> #output { #body }))
+    };
+    quote! {{
+        #[allow(unused_imports)]
+        use #private::NoResult as _;
+        let #result = #body;
+        if #private::Outcome(&#result).has_failed() {
+            #private::say_last_lines([#(&#slots),*]);
+        }
+        #result
+    }}
+}
+
+/// `impl Trait`, which names no type.
+fn is_opaque(output: &Type) -> bool {
+    output
+        .to_token_stream()
+        .into_iter()
+        .any(|token| token.to_string() == "impl")
 }
 
 fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
@@ -114,5 +158,10 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         quote!(.on_busy(#private::OnBusy::#variant))
     });
     let udp = request.udp.then(|| quote!(.udp()));
-    quote!(#private::Wanted::new(#id) #number #ports #host #timeout #on_busy #udp)
+    let start = request.start.as_ref().map(|command| {
+        // A wrong type is told where the expression is.
+        let span = command.span().resolved_at(Span::call_site());
+        quote_spanned!(span=> .start(#command))
+    });
+    quote!(#private::Wanted::new(#id) #number #ports #host #timeout #on_busy #udp #start)
 }

@@ -11,7 +11,7 @@ use syn::{Error, Expr, ExprLit, Lit, LitInt, LitStr, Path};
 const ID_MAX: usize = 255;
 
 /// Every option with an example of it, in the order that a message lists them.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 10] = [
     ("default", "default = 8080"),
     ("exact", "exact = 80"),
     ("ports", "ports = \"20000-20999,21500\""),
@@ -19,6 +19,7 @@ const OPTIONS: [(&str, &str); 9] = [
     ("timeout", "timeout = \"5s\""),
     ("on_busy", "on_busy = \"fail\""),
     ("udp", "udp"),
+    ("start", "start = redis()"),
     ("id", "id = format!(\"shard-{n}\")"),
     ("crate", "crate = path::to::port_for"),
 ];
@@ -54,6 +55,8 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<u64>,
     pub(crate) on_busy: Option<OnBusy>,
     pub(crate) udp: bool,
+    /// The command of the server to start.
+    pub(crate) start: Option<Box<Expr>>,
 }
 
 /// Each with the option's name, to point at.
@@ -80,6 +83,7 @@ impl Request {
             timeout: self.timeout.or(function.timeout),
             on_busy: self.on_busy.or(function.on_busy),
             udp: self.udp || function.udp,
+            start: self.start.or_else(|| function.start.clone()),
         }
     }
 }
@@ -189,6 +193,7 @@ impl Options {
             }
             "ports" => request.ports = Some(ports(&value, example)?),
             "host" => request.host = Some(host(&value)?),
+            "start" => request.start = Some(Box::new(value)),
             "timeout" => request.timeout = Some(timeout(&value)?),
             "on_busy" => request.on_busy = Some(on_busy(&value)?),
             "crate" if place == Place::Parameter => {

@@ -1,6 +1,7 @@
 //! The whole story, from what is asked for to guards.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::ask::Ask;
@@ -26,14 +27,14 @@ use target::{Target, longest, targets};
 use tell::{PATIENCE, say};
 
 /// Makes all the ports that are asked for yours, or none.
-pub(crate) fn guards(context: &Context, asks: &[Ask]) -> Result<Vec<PortGuard>, Error> {
+pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<PortGuard>, Error> {
     without_pending(guards_for(Waiter::Thread, context, asks))
 }
 
 /// The story itself. It is told once, for threads and for tasks: only the waiting differs.
 pub(crate) async fn guards_for(
     waiter: Waiter,
-    context: &Context,
+    context: &Arc<Context>,
     asks: &[Ask],
 ) -> Result<Vec<PortGuard>, Error> {
     let targets = targets(context, asks)?;
@@ -74,6 +75,9 @@ pub(crate) async fn guards_for(
             break guards;
         }
     };
+    for guard in &mut guards {
+        guard.set_neighbours(Arc::clone(context) as _);
+    }
     guards.sort_unstable_by_key(|guard| asks.iter().position(|ask| Some(&*ask.id) == guard.id()));
     Ok(guards)
 }

@@ -6,26 +6,29 @@ use crate::acquire;
 use crate::ask::{Ask, Preference};
 use crate::error::Error;
 use crate::port_for::PortFor;
+use crate::server::ServerCommand;
 use crate::wait::{Waiter, without_pending};
 
 mod auto_id;
 pub mod fixture;
 mod param;
+mod served;
 
 pub use crate::ask::OnBusy;
 pub use auto_id::auto_id;
 pub use param::FromGuard;
 use param::Slot;
+pub use served::{NoResult, Outcome, output_of, result_of, say_last_lines};
 
 /// One port that a test asks for. What is a string here was checked by the macro.
 #[derive(Debug)]
-pub struct Wanted(Ask);
+pub struct Wanted(Ask, Option<ServerCommand>);
 
 impl Wanted {
     /// The port of `id`.
     #[must_use]
     pub fn new(id: &(impl AsRef<str> + ?Sized)) -> Self {
-        Self(Ask::new(id.as_ref().to_owned()))
+        Self(Ask::new(id.as_ref().to_owned()), None)
     }
 
     /// As [`Request::default_port`](crate::Request::default_port); so are the others.
@@ -76,6 +79,13 @@ impl Wanted {
         self.0.udp = true;
         self
     }
+
+    /// `start = redis()`.
+    #[must_use]
+    pub fn start(mut self, command: ServerCommand) -> Self {
+        self.1 = Some(command);
+        self
+    }
 }
 
 /// All the ports of a test, together: in whatever order tests name the same ids, none waits for another in a circle.
@@ -123,7 +133,16 @@ async fn guards_for<const N: usize>(
     wanted: [Wanted; N],
 ) -> Result<[Slot; N], Error> {
     let context = PortFor::shared()?.context();
-    let asks = wanted.map(|Wanted(ask)| ask);
+    let (asks, commands): (Vec<_>, Vec<_>) = wanted
+        .into_iter()
+        .map(|Wanted(ask, start)| (ask, start))
+        .unzip();
     let guards = acquire::guards_for(waiter, context, &asks).await?;
-    Ok(acquire::array(guards).map(Slot::new))
+    let mut slots = acquire::array(guards).map(Slot::new);
+    for (slot, command) in slots.iter_mut().zip(commands) {
+        if let Some(command) = command {
+            slot.start(waiter, &command).await?;
+        }
+    }
+    Ok(slots)
 }

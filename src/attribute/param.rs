@@ -4,6 +4,8 @@ use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 
 use crate::guard::PortGuard;
+use crate::server::{Obituary, Server, ServerCommand, start_for};
+use crate::wait::Waiter;
 
 /// A type that a parameter filled by [`#[port_for]`](macro@crate::port_for) can have.
 ///
@@ -21,6 +23,7 @@ use crate::guard::PortGuard;
     doc = "| `tokio::net::TcpListener` | the same, registered with the runtime that runs the test; needs the feature `tokio` |"
 )]
 /// | [`u16`], [`SocketAddr`] | the port or address, vacated: ready for a server that binds it by itself |
+/// | [`Server`], `&Server`, `&mut Server` | with `start = …`: the server, ready; it is stopped as its command says when the test has ended. [`u16`] and [`SocketAddr`] are where it listens |
 ///
 /// Whatever the parameter's type is, the test keeps the lease until its body has ended.
 ///
@@ -34,7 +37,7 @@ use crate::guard::PortGuard;
     message = "a port cannot be given as `{Self}`",
     label = "not a type that `#[port_for]` can fill",
     note = "it can fill `PortGuard`, `&PortGuard`, `&mut PortGuard`, `std::net::TcpListener`, `u16` (the port), \
-            `std::net::SocketAddr`, and with the feature `tokio` also `tokio::net::TcpListener`"
+            `std::net::SocketAddr`, with `start = …` `Server`, `&Server` and `&mut Server`, and with the feature `tokio` also `tokio::net::TcpListener`"
 )]
 pub trait FromGuard<'slot>: Sized {
     #[doc(hidden)]
@@ -43,24 +46,57 @@ pub trait FromGuard<'slot>: Sized {
 
 /// Where the attribute keeps a guard while the test's body runs. That nobody else can name it seals [`FromGuard`].
 #[derive(Debug)]
-pub struct Slot(Option<PortGuard>);
+pub struct Slot {
+    guard: Option<PortGuard>,
+    server: Option<Server>,
+    obituary: Option<Obituary>,
+}
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 impl Slot {
     pub(crate) fn new(guard: PortGuard) -> Self {
-        Self(Some(guard))
+        Self {
+            guard: Some(guard),
+            server: None,
+            obituary: None,
+        }
+    }
+
+    /// Starts a server on the port, which ends with the test as its command says.
+    pub(super) async fn start(
+        &mut self,
+        waiter: Waiter,
+        command: &ServerCommand,
+    ) -> Result<(), crate::error::Error> {
+        let server = start_for(waiter, self.guard(), command).await?;
+        self.obituary = Some(server.obituary());
+        self.server = Some(server.stopping_when_dropped());
+        Ok(())
+    }
+
+    pub(super) fn say_last_lines(&self) {
+        if let Some(obituary) = &self.obituary {
+            obituary.say();
+        }
+    }
+
+    fn server(&mut self) -> Result<&mut Option<Server>, Failure> {
+        if self.server.is_none() {
+            return Err("a `Server` is given where the attribute says `start = …`".into());
+        }
+        Ok(&mut self.server)
     }
 
     fn guard(&mut self) -> &mut PortGuard {
-        (self.0.as_mut()).expect("a slot is read once, for its one parameter")
+        (self.guard.as_mut()).expect("a slot is read once, for its one parameter")
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl FromGuard<'_> for PortGuard {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        Ok((slot.0.take()).expect("a slot is read once, for its one parameter"))
+        Ok((slot.guard.take()).expect("a slot is read once, for its one parameter"))
     }
 }
 
@@ -97,9 +133,36 @@ impl FromGuard<'_> for tokio::net::TcpListener {
 }
 
 #[diagnostic::do_not_recommend]
+impl FromGuard<'_> for Server {
+    fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
+        let server = slot.server()?.take();
+        Ok(server.expect("a slot is read once, for its one parameter"))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'slot> FromGuard<'slot> for &'slot Server {
+    fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
+        let server = slot.server()?.as_ref();
+        Ok(server.expect("it was looked for"))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'slot> FromGuard<'slot> for &'slot mut Server {
+    fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
+        let server = slot.server()?.as_mut();
+        Ok(server.expect("it was looked for"))
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for SocketAddr {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        Ok(slot.guard().vacate()?)
+        match &slot.server {
+            Some(server) => Ok(server.addr()),
+            None => Ok(slot.guard().vacate()?),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod import;
 mod program;
 mod python_config;
 
+pub use crate::server::{Values, fill};
 pub use import::{ImportError, Imported};
 pub use program::{become_program, hand_over};
 pub use python_config::{Entry, Fault, parse as parse_python_config};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::host::ParseHostError;
 use super::kind::ErrorKind;
+use super::printed::Printed;
 use crate::marker::Vacater;
 use crate::who::{Holder, Occupants};
 
@@ -163,8 +164,25 @@ pub(crate) enum Cause {
         /// What it did, and what to do about it.
         what: String,
         /// Empty, or the last lines of its output on lines of their own.
-        output: String,
+        output: Printed,
         source: Option<io::Error>,
+    },
+
+    /// A condition that makes no sense.
+    Condition {
+        server: String,
+        port: u16,
+        what: String,
+    },
+
+    /// A recipe that cannot be followed.
+    Recipe {
+        command: String,
+        id: Option<String>,
+        port: u16,
+        /// A sentence about what is wrong with it, and what to do.
+        what: String,
+        output: Printed,
     },
 }
 
@@ -172,9 +190,10 @@ impl Cause {
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidId { .. } => ErrorKind::InvalidId,
-            Self::NotAPort { .. } | Self::UnknownHost { .. } | Self::OtherStore { .. } => {
-                ErrorKind::InvalidRequest
-            }
+            Self::NotAPort { .. }
+            | Self::UnknownHost { .. }
+            | Self::OtherStore { .. }
+            | Self::Condition { .. } => ErrorKind::InvalidRequest,
             Self::Config { .. } => ErrorKind::Config,
             Self::Store { .. } | Self::Untrusted { .. } | Self::StoreLocked { .. } => {
                 ErrorKind::Store
@@ -188,8 +207,15 @@ impl Cause {
             Self::Deadlock { .. } | Self::Twice { .. } => ErrorKind::Deadlock,
             Self::Handoff { .. } => ErrorKind::Handoff,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
-            Self::Start { .. } => ErrorKind::NotStarted,
+            Self::Start { .. } | Self::Recipe { .. } => ErrorKind::NotStarted,
             Self::Server { kind, .. } => *kind,
+        }
+    }
+
+    /// In the form that an `unwrap` prints.
+    pub(super) fn mark_seen(&self) {
+        if let Self::Server { output, .. } | Self::Recipe { output, .. } = self {
+            output.mark_seen();
         }
     }
 
@@ -206,9 +232,10 @@ impl Cause {
             | Self::Exhausted { id, .. }
             | Self::Twice { id }
             | Self::Deadlock { id, .. } => Some(id),
-            Self::Bind { id, .. } | Self::Handoff { id, .. } | Self::Start { id, .. } => {
-                id.as_deref()
-            }
+            Self::Bind { id, .. }
+            | Self::Handoff { id, .. }
+            | Self::Start { id, .. }
+            | Self::Recipe { id, .. } => id.as_deref(),
             _ => None,
         }
     }
@@ -222,6 +249,8 @@ impl Cause {
             | Self::Deadlock { port, .. }
             | Self::Handoff { port, .. }
             | Self::Start { port, .. }
+            | Self::Recipe { port, .. }
+            | Self::Condition { port, .. }
             | Self::Server { port, .. } => Some(*port),
             Self::Bind { addr, .. } => Some(addr.port()),
             _ => None,

@@ -200,6 +200,18 @@ impl fmt::Display for Cause {
                 output,
                 ..
             } => write!(f, "{server} {what}{output}"),
+            Self::Condition { server, what, .. } => write!(f, "cannot wait for {server}: {what}"),
+            Self::Recipe {
+                command,
+                id,
+                port,
+                what,
+                output,
+            } => write!(
+                f,
+                "cannot start `{command}`{} (port {port}): {what}{output}",
+                For(id)
+            ),
         }
     }
 }

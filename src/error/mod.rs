@@ -10,10 +10,12 @@ mod cause;
 mod host;
 mod kind;
 mod message;
+mod printed;
 
 pub(crate) use cause::Cause;
 pub use host::ParseHostError;
 pub use kind::ErrorKind;
+pub(crate) use printed::Printed;
 
 /// Why a port could not be given, handed over, or forgotten.
 ///
@@ -105,6 +107,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (message, kind) = (self.to_string(), self.kind());
+        self.0.mark_seen();
         let end = message.find('\n').unwrap_or(message.len());
         write!(f, "{} [{kind:?}]{}", &message[..end], &message[end..])
     }

@@ -4,20 +4,23 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Cause, Error};
 use crate::lease::Lease;
 use crate::marker;
-use crate::wait::Wait;
+use crate::wait::{Wait, Waiter, without_pending};
 use crate::who::Occupants;
 
 mod hold;
 mod host;
+mod ownership;
 mod shared_hold;
 
 pub(crate) use hold::{Hold, Refused, State, bind_udp};
 pub use host::Host;
+pub(crate) use ownership::{Ownership, Tenancy};
 pub(crate) use shared_hold::{HoldOfServer, SharedHold};
 
 const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
@@ -54,17 +57,14 @@ pub struct PortGuard {
     id: Option<String>,
     addr: SocketAddr,
     hold: SharedHold,
-    ownership: Ownership,
+    tenancy: Tenancy,
+    neighbours: Option<Arc<dyn Neighbours>>,
 }
 
-/// By what right the port is the guard's.
-#[derive(Debug)]
-enum Ownership {
-    Leased(Lease),
-    /// This process was started with the socket: the lease is its starter's.
-    Inherited {
-        process: u32,
-    },
+/// The other ids of a guard's store.
+pub(crate) trait Neighbours: fmt::Debug + Send + Sync {
+    /// The port of an id; none if it has none.
+    fn port_of(&self, id: &str) -> Result<Option<u16>, Error>;
 }
 
 impl PortGuard {
@@ -86,7 +86,8 @@ impl PortGuard {
             id,
             addr: hold.addr(),
             hold: SharedHold::new(hold),
-            ownership,
+            tenancy: Tenancy::new(ownership),
+            neighbours: None,
         }
     }
 
@@ -133,6 +134,39 @@ impl PortGuard {
             }
             Err(error) => Err(self.failed(WANTED, "its other sockets cannot be shut down", error)),
         }
+    }
+
+    /// As [`take_listener`](Self::take_listener), registered with the tokio runtime that this is called in.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// # tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
+    /// let mut api = ports.guard_async("api").await?;
+    /// let listener = api.take_tokio_listener()?;
+    /// // … axum::serve(listener, app) …
+    /// # Ok::<(), port_for::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`take_listener`](Self::take_listener), and [`Handoff`](crate::ErrorKind::Handoff) when the socket cannot
+    /// be registered.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime whose I/O is enabled.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn take_tokio_listener(&mut self) -> Result<tokio::net::TcpListener, Error> {
+        let listener = self.take_listener()?;
+        (listener.set_nonblocking(true))
+            .and_then(|()| tokio::net::TcpListener::from_std(listener))
+            .map_err(|error| {
+                self.failed("take the listener", "tokio cannot watch its socket", error)
+            })
     }
 
     /// Hands the UDP socket over that [`Request::udp`](crate::Request::udp) asked for. It has the port's number and is
@@ -252,7 +286,8 @@ impl PortGuard {
 
     /// Holds the port again, after the server that had it has stopped: the next one gets the same port.
     ///
-    /// On a guard that holds its port, it does nothing.
+    /// On a guard that holds its port, it does nothing. Waits up to a second for a server that is still ending, and
+    /// blocks the thread meanwhile.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -271,15 +306,33 @@ impl PortGuard {
     /// [`Handoff`](crate::ErrorKind::Handoff) when somebody still has the port after a second: the server, or a listener
     /// or UDP socket that was taken. The guard is as it was before, then.
     pub fn rearm(&mut self) -> Result<(), Error> {
+        without_pending(self.rearm_by(Waiter::Thread))
+    }
+
+    /// As [`rearm`](Self::rearm), for async code: while it waits for a server to close its socket, the thread is free for
+    /// other tasks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`rearm`](Self::rearm).
+    #[cfg(feature = "tokio")]
+    pub async fn rearm_async(&mut self) -> Result<(), Error> {
+        self.rearm_by(Waiter::Future).await
+    }
+
+    async fn rearm_by(&mut self, waiter: Waiter) -> Result<(), Error> {
         // A server may still be on its way out, and so may a child that a sibling thread has forked, with a copy of what
         // was just closed, until it executes its program; on a busy machine that takes a while.
-        let mut wait = Wait::new(Self::CLOSING);
-        let mut hold = self.hold.lock();
+        let mut wait = Wait::of(waiter, Self::CLOSING);
         loop {
-            match hold.rearm() {
+            let rearmed = self.hold.lock().rearm();
+            match rearmed {
                 Ok(()) => return Ok(()),
-                Err(refused) if refused.is_taken() && wait.pause() => {}
-                Err(refused) => return Err(self.not_rearmed(hold.state(), refused)),
+                Err(refused) if refused.is_taken() && wait.rest().await => {}
+                Err(refused) => {
+                    let state = self.hold.lock().state();
+                    return Err(self.not_rearmed(state, refused));
+                }
             }
         }
     }
@@ -303,16 +356,27 @@ impl PortGuard {
         &self.hold
     }
 
+    /// A share in the lease, which lasts until guard and server have both ended.
+    pub(crate) fn tenancy(&self) -> Tenancy {
+        self.tenancy.clone()
+    }
+
+    pub(crate) fn set_neighbours(&mut self, neighbours: Arc<dyn Neighbours>) {
+        self.neighbours = Some(neighbours);
+    }
+
+    pub(crate) fn neighbours(&self) -> Option<&Arc<dyn Neighbours>> {
+        self.neighbours.as_ref()
+    }
+
     /// The lock of its lease, for a program that keeps it; none if the lease is another process's.
     #[cfg(all(unix, feature = "cli"))]
     pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
-        match &self.ownership {
-            Ownership::Leased(lease) => Some(lease.lock()),
-            Ownership::Inherited { .. } => None,
-        }
+        self.tenancy.lock()
     }
 
-    /// Gives the port up, and tells of a failure to; a drop does the same silently.
+    /// Gives the port up, and tells of a failure to; a drop does the same silently. While a [`Server`](crate::Server) that
+    /// was started on it lives, the lease is the server's still.
     ///
     /// The assignment stays: the id has the same port the next time.
     ///
@@ -326,21 +390,14 @@ impl PortGuard {
 
     /// Lets go of the socket, then of the lease: in the other order, the next holder could find the port taken.
     fn end(&mut self) -> Result<(), Error> {
-        let is_ours = match &self.ownership {
-            Ownership::Leased(lease) => lease.is_ours(),
-            Ownership::Inherited { process } => *process == process::id(),
-        };
-        if !is_ours {
+        if !self.tenancy.is_ours() {
             // A forked child: socket and lease are its parent's. Its copies are closed, no more.
             return Ok(());
         }
         let closed = self.hold.lock().end();
         let closed =
             closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
-        closed.and(match &mut self.ownership {
-            Ownership::Leased(lease) => lease.release(),
-            Ownership::Inherited { .. } => Ok(()),
-        })
+        closed.and(self.tenancy.end())
     }
 
     pub(crate) fn wrong_state(

@@ -46,6 +46,13 @@ impl HoldOfServer {
         })
     }
 
+    /// Does something with the hold; none if the guard is gone.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Hold) -> T) -> Option<T> {
+        let hold = self.hold.upgrade()?;
+        let mut hold = hold.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(act(&mut hold))
+    }
+
     /// Whether a server that binds by itself must share the port with a socket of ours.
     pub(crate) fn is_bound(&self) -> bool {
         cfg!(target_os = "linux")

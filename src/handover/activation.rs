@@ -39,7 +39,7 @@ type ListenPid = [AtomicU8; 32];
 
 /// Strings as the system takes them: pointers, and a null at the end.
 #[derive(Debug)]
-struct Strings {
+pub(crate) struct Strings {
     pointers: Vec<*const c_char>,
     /// What they point to.
     _texts: Vec<CString>,
@@ -51,6 +51,20 @@ unsafe impl Send for Strings {}
 unsafe impl Sync for Strings {}
 
 impl Strings {
+    /// This process's environment.
+    ///
+    /// # Errors
+    ///
+    /// When a variable contains a zero, which none does.
+    pub(crate) fn environment() -> io::Result<Self> {
+        let texts = std::env::vars_os().map(variable);
+        Ok(Self::new(texts.collect::<io::Result<_>>()?, None))
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+
     fn new(texts: Vec<CString>, last: Option<*const c_char>) -> Self {
         let mut pointers: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
         pointers.extend(last);
@@ -80,14 +94,7 @@ impl Activation {
             .into_iter()
             .chain(command.get_args());
         let args = args.map(text).collect::<io::Result<_>>()?;
-        let env = env
-            .into_iter()
-            .map(|(mut variable, value)| {
-                variable.push("=");
-                variable.push(value);
-                text(&variable)
-            })
-            .collect::<io::Result<_>>()?;
+        let env = env.into_iter().map(variable).collect::<io::Result<_>>()?;
         let listen_pid = Arc::new(ListenPid::default());
         let last = ptr::from_ref(&*listen_pid).cast();
         Ok(Self {
@@ -152,6 +159,12 @@ impl Activation {
             place.store(byte, Ordering::Relaxed);
         }
     }
+}
+
+fn variable((mut name, value): (OsString, OsString)) -> io::Result<CString> {
+    name.push("=");
+    name.push(value);
+    text(&name)
 }
 
 fn text(text: &OsStr) -> io::Result<CString> {

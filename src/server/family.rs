@@ -1,43 +1,74 @@
-//! The processes that a server consists of: its child, the child's descendants, and their process group.
+//! The processes below another one.
 
 use std::collections::HashSet;
 
-use crate::who::{self, Process};
+use crate::who;
 
-/// Those of `roots`, their descendants, and the members of `group`, that are alive.
-pub(super) fn members(roots: &HashSet<u32>, group: Option<u32>) -> HashSet<u32> {
-    members_of(&who::processes(), roots, group)
+/// The children of a process, alive or dead.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    #[cfg(target_os = "linux")]
+    if let Some(children) = crate::proc::children(pid) {
+        return children;
+    }
+    let table = who::processes();
+    let children = table.iter().filter(|process| process.parent == pid);
+    children.map(|process| process.pid).collect()
 }
 
-fn members_of(table: &[Process], roots: &HashSet<u32>, group: Option<u32>) -> HashSet<u32> {
+/// The descendants of a process, alive or dead.
+pub(super) fn below(pid: u32) -> HashSet<u32> {
+    #[cfg(target_os = "linux")]
+    if let Some(children) = crate::proc::children(pid) {
+        let mut below = HashSet::new();
+        let mut unseen = children;
+        while let Some(pid) = unseen.pop() {
+            if below.insert(pid) {
+                unseen.extend(crate::proc::children(pid).unwrap_or_default());
+            }
+        }
+        return below;
+    }
+    let mut below = members_of(&who::processes(), pid, None);
+    below.remove(&pid);
+    below
+}
+
+/// The process, its descendants, and the members of `group`, that are alive.
+pub(super) fn members(root: u32, group: Option<u32>) -> HashSet<u32> {
+    let table = who::processes();
+    let mut family = members_of(&table, root, group);
+    for process in table.iter().filter(|process| process.dead) {
+        family.remove(&process.pid);
+    }
+    family
+}
+
+fn members_of(table: &[who::Process], root: u32, group: Option<u32>) -> HashSet<u32> {
     let mut family: HashSet<u32> = table
         .iter()
-        .filter(|entry| roots.contains(&entry.pid) || Some(entry.group) == group)
-        .map(|entry| entry.pid)
+        .filter(|process| process.pid == root || Some(process.group) == group)
+        .map(|process| process.pid)
         .collect();
     // The table is in no order of age: numbers begin again from below.
     loop {
         let known = family.len();
-        for entry in table {
-            if family.contains(&entry.parent) {
-                family.insert(entry.pid);
+        for process in table {
+            if family.contains(&process.parent) {
+                family.insert(process.pid);
             }
         }
         if family.len() == known {
-            break;
+            return family;
         }
     }
-    for entry in table.iter().filter(|entry| entry.dead) {
-        family.remove(&entry.pid);
-    }
-    family
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::who::Process;
 
-    fn entry(pid: u32, parent: u32, group: u32) -> Process {
+    fn process(pid: u32, parent: u32, group: u32) -> Process {
         Process {
             pid,
             parent,
@@ -49,28 +80,29 @@ mod tests {
     #[test]
     fn a_family_is_the_child_its_descendants_and_its_group() {
         let table = [
-            entry(4, 9, 4),   // a grandchild, with a lower number than its parent
-            entry(9, 7, 9),   // a child with a group of its own
-            entry(7, 1, 5),   // the server
-            entry(8, 1, 5),   // of its group, and an orphan
-            entry(10, 1, 10), // a stranger
-            entry(11, 10, 10),
+            process(4, 9, 4),   // a grandchild, with a lower number than its parent
+            process(9, 7, 9),   // a child with a group of its own
+            process(7, 1, 5),   // the server
+            process(8, 1, 5),   // of its group, and an orphan
+            process(10, 1, 10), // a stranger
+            process(11, 10, 10),
         ];
-        let family = members_of(&table, &HashSet::from([7]), Some(5));
-        assert_eq!(family, HashSet::from([4, 7, 8, 9]));
+        assert_eq!(members_of(&table, 7, Some(5)), HashSet::from([4, 7, 8, 9]));
+        assert_eq!(members_of(&table, 7, None), HashSet::from([4, 7, 9]));
     }
 
     #[test]
-    fn the_dead_are_not_of_the_family_but_their_children_are() {
-        let mut dead = entry(7, 1, 7);
-        dead.dead = true;
-        let family = members_of(&[dead, entry(8, 7, 8)], &HashSet::from([7]), None);
-        assert_eq!(family, HashSet::from([8]));
-    }
-
-    #[test]
-    fn this_process_is_in_the_table() {
+    fn children_are_below_their_parent() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let us = std::process::id();
-        assert!(members(&HashSet::from([us]), None).contains(&us));
+        assert!(children(us).contains(&child.id()));
+        assert!(below(us).contains(&child.id()) && !below(us).contains(&us));
+        assert!(members(us, None).contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!children(us).contains(&child.id()));
     }
 }

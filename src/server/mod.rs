@@ -1,83 +1,108 @@
 //! A server in a process of its own, on a guarded port.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::process::{self, ExitStatus};
+use std::process;
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use crate::error::{Cause, Error, ErrorKind};
-use crate::guard::HoldOfServer;
-use crate::text::Seconds;
-use crate::wait::Wait;
-use crate::who::{self, Listening, Occupants};
+use crate::error::{Cause, Error, ErrorKind, Printed};
+use crate::guard::{HoldOfServer, PortGuard, Tenancy};
 
+mod command;
+mod end;
 #[cfg(unix)]
 mod family;
+mod http;
+mod life;
+mod lines;
 mod output;
+#[cfg_attr(
+    not(feature = "cli"),
+    allow(unreachable_pub, reason = "for the command")
+)]
+mod placeholder;
+mod probe;
+mod ready;
+mod recipe;
+mod signal;
 mod start;
 mod sys;
+#[cfg(feature = "tokio")]
+mod twins;
+mod waiting;
 
+pub use command::ServerCommand;
+use end::End;
+pub use end::Stopped;
 use output::Output;
+#[cfg(feature = "cli")]
+pub use placeholder::{Values, fill};
+pub use ready::Ready;
+use recipe::Recipe;
+pub use signal::Signal;
+pub(crate) use start::start_for;
 use sys::Process;
+#[cfg(unix)]
+pub(crate) use sys::guard_if_asked;
 #[cfg(all(windows, feature = "cli"))]
 pub(crate) use sys::job::Job;
 
-/// A server that [`PortGuard::spawn`](crate::PortGuard::spawn) or
-/// [`PortGuard::spawn_activated`](crate::PortGuard::spawn_activated) has started.
+/// A server on a guard's port, made by [`PortGuard::start`], [`PortGuard::spawn`](crate::PortGuard::spawn) or
+/// [`PortGuard::spawn_activated`](crate::PortGuard::spawn_activated).
 ///
-/// It borrows nothing: keep it, and the guard of its port beside it, wherever the test keeps its things, a static
-/// included.
+/// It borrows nothing: keep it, and the guard of its port, wherever the test keeps its things, a static included. The
+/// lease ends with whichever of the two is dropped last; [`Request::start`](crate::Request::start) makes a server that
+/// needs no guard beside it.
 ///
 /// # Its end
 ///
-/// A drop kills the child and all its descendants, and waits until they are gone; [`stop`](Self::stop) asks first. A
-/// server in a static is killed when the process exits. When the process is killed itself, its servers are killed as
-/// well, by a small shell that waits for that (on Windows, by the system). The one way out is a daemon: a process that
-/// leaves its process group and whose parent has ended is found by nobody. Run servers in the foreground: nginx with
-/// `daemon off;`, redis without `--daemonize`.
+/// A drop kills the server with all its descendants, and waits until they are gone; [`stop`](Self::stop) asks first. A
+/// server in a static is killed when the process exits, and when the process is killed itself, its servers end within
+/// moments.
+///
+/// That is the work of a guardian: this program again, run as the parent of the server, which on Linux and FreeBSD also
+/// gets the descendants that daemons and `setsid` make. On macOS such descendants escape once their own parent has ended
+/// and they have left the server's process group. Windows ends all of them, by a job. Where this crate is in a library that
+/// a program has loaded while it ran, there is no guardian: it says so on stderr, and a test that is killed may leave
+/// descendants of its servers behind.
 ///
 /// # Its output
 ///
-/// Goes where the command says: to a file, or nowhere. What would go to the test's own output is captured instead, and
-/// its last lines are shown in errors, and on stderr when the test panics; so is what the command sends to a pipe. In
+/// Goes where the command says: to a file, or nowhere. What would go to the test's own output is captured instead
+/// ([`output`](Self::output)), and its last lines are shown in errors, and on stderr when the test panics or the server
+/// has failed; so is what the command sends to a pipe. Of more than 64 MiB, Linux keeps the first and the last 32. In
 /// the same manner, a server does not read the test's own stdin. On Windows, where a child's streams cannot be told
 /// apart before it runs, all output is captured, the command goes on sending it there if it is run again, and stdin is
 /// what the command says.
 #[must_use = "the server is killed when this is dropped"]
 pub struct Server {
+    /// Its command, for messages.
     command: String,
     addr: SocketAddr,
     process: Process,
-    output: Output,
-    /// How the child ended. Once it is known, nothing of the server is left.
-    ended: Option<ExitStatus>,
+    output: Arc<Output>,
+    /// How much had been printed when it was started.
+    printed_before: u64,
+    recipe: Option<Box<Recipe>>,
+    /// How its first process ended, once nothing of it is left.
+    ended: Option<End>,
+    /// Whether it was asked to end: then its end is no news.
+    is_dismissed: bool,
+    /// Whether a drop stops it as its command says, instead of killing it.
+    stops_when_dropped: bool,
     hold: HoldOfServer,
+    /// The name of a socket that it is given.
+    id_of_guard: Option<String>,
     /// A forked child shares the server with its parent, and ending it is the parent's.
     owner: u32,
-}
-
-/// What a round of waiting found.
-enum Round {
-    Ready,
-    /// Not yet, and what is in the way.
-    NotYet(String),
-    /// Somebody else listens.
-    Met(Occupants),
-}
-
-fn unnamed(addr: SocketAddr) -> String {
-    format!(
-        "somebody who is not of this server listens on {addr}, and the system does not name them"
-    )
+    // What keeps the port, dropped last.
+    guard: Option<PortGuard>,
+    tenancy: Tenancy,
 }
 
 impl Server {
-    /// How long a server that was asked to end may take over it.
-    const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-    /// The process id of the child.
+    /// The process id of its first process.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
@@ -89,243 +114,101 @@ impl Server {
         self.addr
     }
 
-    /// Waits until the server listens on its port: the child or a descendant of it, and nobody else.
-    ///
-    /// It sees one connection come and go. An [activated](crate::PortGuard::spawn_activated) server listens from the start,
-    /// whether it runs already or not; wait for that one with [`wait_until`](Self::wait_until).
-    ///
-    /// Whose socket it is, Linux tells of the processes of this user, and of all to root; other systems may tell less.
-    /// Where they do not tell, it is enough that somebody accepts a connection. A server that another one runs on behalf of the child, as
-    /// Docker's does, is none of its descendants: run that one by a [vacated](crate::PortGuard::vacate) port.
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.addr.port()
+    }
+
+    /// What it has printed so far to stdout and stderr, those of its runs before a [`restart`](Self::restart) included.
+    /// Empty where its command sends both elsewhere.
     ///
     /// # Errors
     ///
-    /// With the last lines of the server's output: at once [`Exited`](crate::ErrorKind::Exited) when the child ends first
-    /// (the guard holds the port again then) and [`WrongServer`](crate::ErrorKind::WrongServer) when another process
-    /// listens there, which is named; after `timeout` [`NotReady`](crate::ErrorKind::NotReady), with what the server
-    /// listens on instead. [`Server`](crate::ErrorKind::Server) when the child cannot be observed.
-    pub fn wait_ready(&mut self, timeout: Duration) -> Result<(), Error> {
-        self.wait(timeout, |server| {
-            let addr = server.addr;
-            match server.look() {
-                Listening::Family | Listening::Untold => Round::Ready,
-                Listening::Nobody => Round::NotYet(format!("nobody listens on {addr}")),
-                Listening::Unknown => Round::NotYet(unnamed(addr)),
-                Listening::Stranger(occupants) => Round::Met(occupants),
-            }
-        })
+    /// [`Server`](crate::ErrorKind::Server) when the file that keeps it cannot be read.
+    pub fn output(&self) -> Result<String, Error> {
+        let text = self.output.text(0);
+        text.map_err(|error| self.failed("cannot be read", error))
     }
 
-    /// Waits until `probe` says that the server is ready: that it answers a request as it should. The probe is called
-    /// again and again, a few milliseconds apart, with the address to ask.
-    ///
-    /// An answer by somebody else who is known to listen there is an error, not a success.
-    ///
-    /// ```no_run
-    /// use std::io::{Read, Write};
-    /// use std::net::TcpStream;
-    /// use std::process::Command;
-    /// use std::time::Duration;
-    ///
-    /// let mut redis = port_for::guard("redis")?;
-    /// let port = redis.port().to_string();
-    /// let mut server = redis.spawn(Command::new("redis-server").args(["--port", &port]))?;
-    /// server.wait_until(Duration::from_secs(10), |addr| {
-    ///     let pong = || -> std::io::Result<bool> {
-    ///         let mut redis = TcpStream::connect(addr)?;
-    ///         redis.write_all(b"PING\r\n")?;
-    ///         let mut answer = [0; 7];
-    ///         redis.read_exact(&mut answer)?;
-    ///         Ok(answer == *b"+PONG\r\n")
-    ///     };
-    ///     pong().unwrap_or(false)
-    /// })?;
-    /// # Ok::<(), port_for::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`wait_ready`](Self::wait_ready).
-    pub fn wait_until(
-        &mut self,
-        timeout: Duration,
-        mut probe: impl FnMut(SocketAddr) -> bool,
-    ) -> Result<(), Error> {
-        self.wait(timeout, |server| {
-            let addr = server.addr;
-            let mut is_ready = false;
-            // Before, for who knows what a stranger does with a probe; and after, for one may have come and have answered.
-            for asks in [true, false] {
-                match server.look() {
-                    Listening::Stranger(occupants) => return Round::Met(occupants),
-                    Listening::Unknown => return Round::NotYet(unnamed(addr)),
-                    Listening::Family | Listening::Untold | Listening::Nobody => {}
-                }
-                is_ready = if asks { probe(addr) } else { is_ready };
-            }
-            if is_ready {
-                Round::Ready
-            } else {
-                Round::NotYet("it does not answer as it should".to_owned())
-            }
-        })
+    /// Has the server own its port.
+    pub(crate) fn owning(mut self, guard: PortGuard) -> Self {
+        self.guard = Some(guard);
+        self
     }
 
-    /// Asks the server to end (SIGTERM), waits for that up to ten seconds, then kills it; whatever descendants it
-    /// leaves are killed. Tells how it ended. On Windows it is killed at once.
-    ///
-    /// The port stays vacated: [`PortGuard::rearm`](crate::PortGuard::rearm) holds it again, or the
-    /// next [`PortGuard::spawn`](crate::PortGuard::spawn) has it.
-    ///
-    /// # Errors
-    ///
-    /// [`Server`](crate::ErrorKind::Server) when it cannot be killed.
-    pub fn stop(mut self) -> Result<ExitStatus, Error> {
-        if self.ended.is_none() && self.is_ours() {
-            // It may have ended by itself. Else it is killed, asked or not.
-            let _ = self.process.terminate();
-            let mut wait = Wait::new(Self::STOP_TIMEOUT);
-            while !self.has_ended()? && wait.pause() {}
-        }
-        self.end()
-    }
-
-    fn wait(
-        &mut self,
-        timeout: Duration,
-        mut look: impl FnMut(&Self) -> Round,
-    ) -> Result<(), Error> {
-        let mut wait = Wait::new(timeout);
-        let mut has_met = false;
-        loop {
-            if self.has_ended()? {
-                return Err(self.ended_early());
-            }
-            match look(self) {
-                Round::Ready => return Ok(()),
-                // Twice, for another store that chooses a port looks at this one by listening there for an instant.
-                Round::Met(occupants) if has_met || !wait.pause() => {
-                    return Err(self.met(&occupants));
-                }
-                Round::Met(_) => has_met = true,
-                Round::NotYet(why) => {
-                    if !wait.pause() {
-                        return Err(self.too_late(&wait, &why));
-                    }
-                    has_met = false;
-                }
-            }
-        }
-    }
-
-    /// Who listens on the port.
-    fn look(&self) -> Listening {
-        who::listening_at(self.addr, || self.process.members())
-    }
-
-    fn has_ended(&mut self) -> Result<bool, Error> {
-        if self.ended.is_some() {
-            return Ok(true);
-        }
-        self.process
-            .has_ended()
-            .map_err(|error| self.failed("cannot be asked whether it runs", error))
-    }
-
-    /// Kills what is left of it.
-    fn end(&mut self) -> Result<ExitStatus, Error> {
-        if let Some(status) = self.ended {
-            return Ok(status);
-        }
-        sys::forget(self.process.family());
-        match self.process.end() {
-            Ok(status) => {
-                self.ended = Some(status);
-                Ok(status)
-            }
-            Err(error) => Err(self.failed("cannot be ended", error)),
-        }
+    /// Has a drop stop the server as its command says.
+    pub(crate) fn stopping_when_dropped(mut self) -> Self {
+        self.stops_when_dropped = true;
+        self
     }
 
     fn is_ours(&self) -> bool {
         self.owner == process::id()
     }
 
-    fn ended_early(&mut self) -> Error {
-        let status = match self.end() {
-            Ok(status) => status,
-            Err(error) => return error,
-        };
-        let addr = self.addr;
-        let mut whats = vec![format!("ended ({status}) before it was ready on {addr}")];
-        let is_bound = self.hold.is_bound();
-        let is_held = self.hold.rearm();
-        if is_held {
-            if is_bound {
-                whats.push(format!(
-                    "if it says that port {} is in use, it does not set `SO_REUSEADDR` before it binds: call \
-                     `PortGuard::close_hold` before `spawn`",
-                    addr.port()
-                ));
-            }
-            whats.push("the guard holds the port again".to_owned());
-        } else {
-            let occupants = Occupants::at(addr);
-            if !occupants.is_unknown() {
-                whats.push(format!(
-                    "somebody listens there: {occupants}; if that is the server, have it run in the foreground"
-                ));
-            }
-        }
-        self.error(ErrorKind::Exited, whats.join("; "), None)
-    }
-
-    fn met(&self, occupants: &Occupants) -> Error {
-        let addr = self.addr;
-        let what = format!(
-            "is not who listens on {addr}, somebody else is: {occupants}; end that server, and start this one again"
-        );
-        self.error(ErrorKind::WrongServer, what, None)
-    }
-
-    fn too_late(&self, wait: &Wait, why: &str) -> Error {
-        let listens_on = Occupants::addrs_of(&self.process.members());
-        let listens_on = if listens_on.is_empty() {
-            "on nothing that the system tells of".to_owned()
-        } else {
-            let addrs: Vec<_> = listens_on.iter().map(ToString::to_string).collect();
-            format!("on {}", addrs.join(" and "))
-        };
-        let what = format!(
-            "is not ready after {}: {why}; it listens {listens_on}; was it told the port?",
-            Seconds(wait.limit())
-        );
-        self.error(ErrorKind::NotReady, what, None)
-    }
-
-    fn failed(&self, what: &str, error: io::Error) -> Error {
+    fn failed(&self, what: &str, error: std::io::Error) -> Error {
         self.error(ErrorKind::Server, format!("{what}: {error}"), Some(error))
     }
 
-    fn error(&self, kind: ErrorKind, what: String, source: Option<io::Error>) -> Error {
+    fn error(&self, kind: ErrorKind, mut what: String, source: Option<std::io::Error>) -> Error {
+        what += &self.output.complaint();
         Cause::Server {
             kind,
-            port: self.addr.port(),
-            server: format!("`{}` (process {})", self.command, self.id()),
+            port: self.port(),
+            server: self.shown(),
             what,
-            output: self.shown_output(),
+            output: self.output.tell(),
             source,
         }
         .into()
     }
 
-    /// The end of its output, on lines of their own.
-    fn shown_output(&self) -> String {
-        let tail = self.output.tail();
-        if tail.is_empty() {
-            return String::new();
+    fn shown(&self) -> String {
+        format!("`{}` (process {})", self.command, self.id())
+    }
+
+    /// A parting word on stderr, where the test's own output goes: what it printed last, and how it ended if that was
+    /// its own doing.
+    fn say_farewell(&self, fate: &str) {
+        let has_failed = !fate.is_empty();
+        if !has_failed && !thread::panicking() {
+            return;
         }
-        format!("\nits last lines:\n  {}", tail.replace('\n', "\n  "))
+        if let Some(tail) = self.output.tell_anew(thread::panicking()) {
+            tail_to_stderr(&self.shown(), fate, &tail);
+        }
+    }
+
+    /// What a test that has failed says about the server, which may be gone by then.
+    pub(crate) fn obituary(&self) -> Obituary {
+        Obituary {
+            server: self.shown(),
+            output: Arc::clone(&self.output),
+        }
+    }
+}
+
+/// The last lines of a server, beyond its end.
+#[derive(Debug)]
+pub(crate) struct Obituary {
+    server: String,
+    output: Arc<Output>,
+}
+
+impl Obituary {
+    /// Says on stderr what the server printed last, unless that was said before.
+    pub(crate) fn say(&self) {
+        if let Some(tail) = self.output.tell_anew(true) {
+            tail_to_stderr(&self.server, "", &tail);
+        }
+    }
+}
+
+fn tail_to_stderr(server: &str, fate: &str, tail: &Printed) {
+    if !fate.is_empty() || !tail.is_empty() {
+        tail.mark_seen();
+        eprintln!("port-for: {server}{fate}{tail}");
     }
 }
 
@@ -334,19 +217,17 @@ impl Drop for Server {
         if !self.is_ours() {
             return;
         }
+        let fate = self.fate();
         // It runs on in spite of all, and a drop has nobody to tell.
-        let _ = self.end();
-        if thread::panicking() {
-            let output = self.shown_output();
-            if !output.is_empty() {
-                // Where the test's own output goes.
-                eprintln!(
-                    "port-for: `{}` (process {}){output}",
-                    self.command,
-                    self.id()
-                );
-            }
+        if self.stops_when_dropped {
+            let _ = self.stop();
+        } else {
+            let _ = self.end();
         }
+        self.say_farewell(&fate);
+        // As above; the guard of the port, if it lives, tells.
+        drop(self.guard.take());
+        let _ = self.tenancy.end();
     }
 }
 
@@ -356,7 +237,7 @@ impl fmt::Debug for Server {
             .field("command", &self.command)
             .field("id", &self.id())
             .field("addr", &self.addr)
-            .field("ended", &self.ended)
+            .field("ended", &self.ended.map(|end| end.status))
             .finish_non_exhaustive()
     }
 }

@@ -2,16 +2,51 @@
 
 use std::io;
 use std::process::{self, Command};
+use std::sync::Arc;
 
 use super::output::Output;
-use super::{Server, sys};
-use crate::error::{Cause, Error};
-use crate::guard::{PortGuard, State};
+use super::recipe::{self, Recipe};
+use super::{Server, ServerCommand, sys};
+use crate::error::{Cause, Error, ErrorKind, Printed};
+use crate::guard::{Hold, PortGuard, State};
 #[cfg(unix)]
 use crate::handover;
-use crate::text::printable;
+use crate::text::{Seconds, printable};
+use crate::wait::{Wait, Waiter, without_pending};
 
 impl PortGuard {
+    /// Starts a server by its recipe, and waits until it is ready. Blocks the thread.
+    ///
+    /// The server binds the port by itself, which is vacated for it, or if the command says so takes over the listening
+    /// socket. What becomes of the server and its output: see [`Server`].
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use port_for::ServerCommand;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// # if std::process::Command::new("redis-server").arg("--version").output().is_err() { return Ok(()) }
+    /// let redis = ServerCommand::new("redis-server").args(["--port", "{port}", "--save", ""]);
+    /// let mut guard = ports.guard("redis")?;
+    /// let mut server = guard.start(&redis)?;
+    /// // … a client connects to server.addr() …
+    /// server.restart()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`](crate::ErrorKind::NotStarted) when the command cannot be started: a missing program, an unknown
+    /// placeholder, a set-up that fails, a temporary folder that cannot be used.
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child. Then those of
+    /// [`Server::wait_for`], with whatever was started ended. After each of them but `Handoff`, the guard holds the port
+    /// again if nobody else has it.
+    pub fn start(&mut self, command: &ServerCommand) -> Result<Server, Error> {
+        without_pending(start_for(Waiter::Thread, self, command))
+    }
+
     /// Starts a server that binds the port by itself: vacates the port, then runs the command.
     ///
     /// The command is told of the port by whoever writes it, in an argument or a variable. On Linux no other program
@@ -47,7 +82,8 @@ impl PortGuard {
     /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child.
     pub fn spawn(&mut self, command: &mut Command) -> Result<Server, Error> {
         self.vacate()?;
-        spawn(self, command)
+        let output = recipe::captured().map_err(|what| recipe_error(self, command, what))?;
+        spawn(self, command, output)
     }
 
     /// Starts a server that takes over the listening socket, as under systemd: descriptor 3, with `LISTEN_FDS=1`,
@@ -67,6 +103,12 @@ impl PortGuard {
     /// [`Handoff`](crate::ErrorKind::Handoff) when it does not hold the port. [`Unsupported`](crate::ErrorKind::Unsupported)
     /// on Windows, where a child cannot be given a socket so: use [`spawn`](Self::spawn) there.
     pub fn spawn_activated(&mut self, command: &mut Command) -> Result<Server, Error> {
+        self.check_activation()?;
+        let output = recipe::captured().map_err(|what| recipe_error(self, command, what))?;
+        spawn_activated(self, command, output)
+    }
+
+    fn check_activation(&self) -> Result<(), Error> {
         const WANTED: &str = "give the listener to a child";
         if cfg!(not(unix)) {
             return Err(Cause::Unsupported {
@@ -83,15 +125,146 @@ impl PortGuard {
             };
             return Err(self.wrong_state(WANTED, state, advice));
         }
-        spawn_activated(self, command)
+        Ok(())
+    }
+}
+
+/// The story of [`PortGuard::start`], for threads and for tasks.
+pub(crate) async fn start_for(
+    waiter: Waiter,
+    guard: &mut PortGuard,
+    command: &ServerCommand,
+) -> Result<Server, Error> {
+    let bad = |guard: &PortGuard, what| bad_recipe(guard, command.line(), what, Printed::default());
+    let recipe = Recipe::new(guard, command).map_err(|what| bad(guard, what))?;
+    let mut program = recipe.server().map_err(|what| bad(guard, what))?;
+    let output = recipe.output().map_err(|what| bad(guard, what))?;
+    if command.is_activated {
+        guard.check_activation()?;
+    }
+    if let Some(setup) = recipe.setup() {
+        let mut setup = setup.map_err(|what| bad(guard, what))?;
+        let done = set_up(waiter, &mut setup, &output, command).await;
+        done.map_err(|(what, output)| bad_recipe(guard, command.line(), what, output))?;
+    }
+    let mut server = if command.is_activated {
+        spawn_activated(guard, &mut program, output)?
+    } else {
+        guard.vacate()?;
+        spawn(guard, &mut program, output)?
+    };
+    server.recipe = Some(Box::new(recipe));
+    server.be_ready(waiter).await?;
+    Ok(server)
+}
+
+/// Runs the set-up to its end; what it printed goes with the error.
+async fn set_up(
+    waiter: Waiter,
+    setup: &mut Command,
+    output: &Output,
+    command: &ServerCommand,
+) -> Result<(), (String, Printed)> {
+    let line = command_line(setup);
+    let failed = |error: io::Error| {
+        (
+            format!("its set-up `{line}` cannot be run: {error}"),
+            Printed::default(),
+        )
+    };
+    let mut process = sys::Process::spawn(setup, output, None).map_err(failed)?;
+    let mut wait = Wait::patient(waiter, command.ready_timeout);
+    let ended = loop {
+        match process.life() {
+            Ok(now) if now.first.is_some() => break Ok(()),
+            Ok(_) if wait.rest().await => {}
+            Ok(_) => break Err(format!("has not ended after {}", Seconds(wait.limit()))),
+            Err(error) => break Err(format!("cannot be observed: {error}")),
+        }
+    };
+    let end = process.end().map_err(failed)?;
+    match ended {
+        Ok(()) if end.status.success() => Ok(()),
+        Ok(()) => Err(format!("failed ({})", end.status)),
+        Err(what) => Err(what),
+    }
+    .map_err(|what| {
+        (
+            format!("its set-up `{line}` {what}{}", output.complaint()),
+            output.tell(),
+        )
+    })
+}
+
+impl Server {
+    /// Waits as its recipe says. If that fails, nothing of it is left, and the guard holds the port again.
+    async fn be_ready(&mut self, waiter: Waiter) -> Result<(), Error> {
+        let Some(recipe) = &self.recipe else {
+            return Ok(());
+        };
+        let (ready, timeout) = (recipe.command.ready.clone(), recipe.command.ready_timeout);
+        let outcome = self.wait_for_by(waiter, &ready, timeout).await;
+        if outcome.is_err() {
+            self.is_dismissed = true;
+            self.end()?;
+            self.hold.rearm();
+        }
+        outcome
+    }
+
+    /// The story of [`restart`](Self::restart).
+    pub(super) async fn restart_by(&mut self, waiter: Waiter) -> Result<(), Error> {
+        let Some(recipe) = &self.recipe else {
+            let what = "was started by `spawn`, which keeps no recipe, and so cannot be started again: use \
+                        `PortGuard::start`";
+            return Err(self.error(ErrorKind::Unsupported, what.to_owned(), None));
+        };
+        let is_activated = recipe.command.is_activated;
+        let program = recipe.server();
+        let mut program = program.map_err(|what| self.error(ErrorKind::NotStarted, what, None))?;
+        self.stop_by(waiter).await?;
+        self.printed_before = self.output.len();
+        self.process = self
+            .start_again(&mut program, is_activated)
+            .map_err(|error| {
+                let what = format!("has ended, and cannot be started again: {error}");
+                self.error(ErrorKind::NotStarted, what, Some(error))
+            })?;
+        self.ended = None;
+        self.is_dismissed = false;
+        self.be_ready(waiter).await
+    }
+
+    fn start_again(&self, program: &mut Command, is_activated: bool) -> io::Result<sys::Process> {
+        if !is_activated {
+            // Held again, when an earlier start had failed.
+            self.hold
+                .with(|hold| match hold.state() {
+                    State::Held => hold.vacate(),
+                    _ => Ok(()),
+                })
+                .unwrap_or(Ok(()))?;
+            return sys::Process::spawn(program, &self.output, None);
+        }
+        let restarted = self.hold.with(|hold| {
+            hold.rearm().map_err(|refused| refused.source)?;
+            give(hold, self.id_of_guard.as_deref(), |socket| {
+                sys::Process::spawn(program, &self.output, socket)
+            })
+        });
+        restarted.unwrap_or_else(|| {
+            Err(io::Error::other(
+                "the guard, which keeps its listening socket, is gone",
+            ))
+        })
     }
 }
 
 /// Runs the command on the guard's port, which is vacated.
-fn spawn(guard: &mut PortGuard, command: &mut Command) -> Result<Server, Error> {
-    let started = start(guard, command, None);
+fn spawn(guard: &mut PortGuard, command: &mut Command, output: Output) -> Result<Server, Error> {
+    let started = sys::Process::spawn(command, &output, None);
     let source = match started {
-        Ok(server) => return Ok(server),
+        Ok(process) => return Ok(server(guard, command, output, process)),
         Err(source) => source,
     };
     let held = match guard.rearm() {
@@ -102,45 +275,79 @@ fn spawn(guard: &mut PortGuard, command: &mut Command) -> Result<Server, Error> 
 }
 
 /// Runs the command with the guard's listener, which it holds.
+fn spawn_activated(
+    guard: &mut PortGuard,
+    command: &mut Command,
+    output: Output,
+) -> Result<Server, Error> {
+    let started = give(&mut guard.hold().lock(), guard.id(), |socket| {
+        sys::Process::spawn(command, &output, socket)
+    });
+    match started {
+        Ok(process) => Ok(server(guard, command, output, process)),
+        Err(source) => Err(not_started(guard, command, source, String::new())),
+    }
+}
+
+/// Gives the listener that is held to what is started.
 #[cfg(unix)]
-fn spawn_activated(guard: &mut PortGuard, command: &mut Command) -> Result<Server, Error> {
+fn give<T>(
+    hold: &mut Hold,
+    id: Option<&str>,
+    start: impl FnOnce(Option<sys::Socket<'_>>) -> io::Result<T>,
+) -> io::Result<T> {
     use std::os::fd::AsFd;
-    let name = handover::fd_name(guard.id().unwrap_or("unknown"));
-    let copy = guard
-        .hold()
-        .lock()
+    let name = handover::fd_name(id.unwrap_or("unknown"));
+    let copy = hold
         .listener()
-        .map(|it| it.try_clone_to_owned());
-    let started = copy
-        .unwrap_or_else(|| Err(io::Error::other("the listener is gone")))
-        .and_then(|listener| start(guard, command, Some((listener.as_fd(), &name))))
-        .and_then(|server| guard.hold().lock().give().map(|()| server));
-    started.map_err(|source| not_started(guard, command, source, String::new()))
+        .map(|listener| listener.try_clone_to_owned());
+    let copy = copy.unwrap_or_else(|| Err(io::Error::other("the listener is gone")))?;
+    let started = start(Some((copy.as_fd(), &name)))?;
+    hold.give()?;
+    Ok(started)
 }
 
 #[cfg(not(unix))]
-fn spawn_activated(guard: &mut PortGuard, command: &mut Command) -> Result<Server, Error> {
-    let source = io::ErrorKind::Unsupported.into();
-    Err(not_started(guard, command, source, String::new()))
+fn give<T>(
+    _hold: &mut Hold,
+    _id: Option<&str>,
+    _start: impl FnOnce(Option<sys::Socket<'_>>) -> io::Result<T>,
+) -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
-fn start(
-    guard: &PortGuard,
-    command: &mut Command,
-    socket: Option<sys::Socket<'_>>,
-) -> io::Result<Server> {
-    let output = Output::new()?;
-    let process = sys::Process::spawn(command, &output, socket)?;
-    sys::stop_at_exit(process.family());
-    Ok(Server {
+fn server(guard: &PortGuard, command: &Command, output: Output, process: sys::Process) -> Server {
+    Server {
         command: command_line(command),
         addr: guard.addr(),
         process,
-        output,
+        printed_before: 0,
+        output: Arc::new(output),
+        recipe: None,
         ended: None,
+        is_dismissed: false,
+        stops_when_dropped: false,
         hold: guard.hold().for_server(),
+        id_of_guard: guard.id().map(str::to_owned),
         owner: process::id(),
-    })
+        guard: None,
+        tenancy: guard.tenancy(),
+    }
+}
+
+fn recipe_error(guard: &PortGuard, command: &Command, what: String) -> Error {
+    bad_recipe(guard, command_line(command), what, Printed::default())
+}
+
+fn bad_recipe(guard: &PortGuard, command: String, what: String, output: Printed) -> Error {
+    Cause::Recipe {
+        command,
+        id: guard.id().map(str::to_owned),
+        port: guard.port(),
+        what,
+        output,
+    }
+    .into()
 }
 
 fn not_started(guard: &PortGuard, command: &Command, source: io::Error, held: String) -> Error {

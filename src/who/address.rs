@@ -1,13 +1,18 @@
 //! Which sockets get the connections to an address.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Plenty for an address of this machine; only a firewall that drops packets uses it up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether a connection to `addr` is accepted; at a wildcard, over loopback.
-pub(crate) fn accepts(addr: SocketAddr) -> bool {
+/// A connection to `addr`; at a wildcard, over loopback.
+///
+/// # Errors
+///
+/// When nobody accepts it.
+pub(crate) fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let ip = match addr.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -15,9 +20,17 @@ pub(crate) fn accepts(addr: SocketAddr) -> bool {
     };
     let mut target = addr;
     target.set_ip(ip);
+    let stream = TcpStream::connect_timeout(&target, CONNECT_TIMEOUT)?;
     // A client's socket can get the very port that it connects to, and then meets itself.
-    TcpStream::connect_timeout(&target, CONNECT_TIMEOUT)
-        .is_ok_and(|stream| stream.local_addr().ok() != Some(target))
+    if stream.local_addr()? == target {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
+}
+
+/// Whether a connection to `addr` is accepted.
+pub(crate) fn accepts(addr: SocketAddr) -> bool {
+    connect(addr).is_ok()
 }
 
 /// Whether a socket that listens there gets the connections to `addr`.

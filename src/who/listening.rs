@@ -1,10 +1,10 @@
 //! Who accepts connections at an address: one of a server's processes, or a stranger.
 
 use std::collections::HashSet;
-use std::io;
 use std::net::SocketAddr;
 
 use super::address::accepts;
+use super::occupant::Protocol;
 use super::occupants::Occupants;
 use super::sys;
 
@@ -29,17 +29,30 @@ pub(crate) enum Listening {
 /// Who listens at `addr`: one of the processes of `family`, which is asked for after the sockets were looked up, or
 /// somebody else?
 ///
-/// On Linux the sockets themselves are asked, and nobody is connected to. Elsewhere somebody has to accept a
-/// connection first.
+/// First somebody has to accept a connection, which costs little to find out.
 pub(crate) fn listening_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u32>) -> Listening {
-    if let Some(sockets) = sys::listening_sockets(addr) {
-        return whose(addr, &sockets, &family());
-    }
     if !accepts(addr) {
         return Listening::Nobody;
     }
-    let occupants = Occupants::at(addr);
-    let family = family();
+    match sys::listening_sockets(addr) {
+        Some(sockets) => whose(sockets, &family(), || Occupants::at(addr)),
+        None => of_known(Occupants::at(addr), &family()),
+    }
+}
+
+/// As [`listening_at`], of the UDP port: who has it.
+pub(crate) fn bound_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u32>) -> Listening {
+    let occupants = || Occupants::of(Protocol::Udp, addr.port());
+    match sys::bound_sockets(addr) {
+        Some(sockets) => whose(sockets, &family(), occupants),
+        None => match of_known(occupants(), &family()) {
+            Listening::Untold => Listening::Nobody,
+            known => known,
+        },
+    }
+}
+
+fn of_known(occupants: Occupants, family: &HashSet<u32>) -> Listening {
     if occupants.is_unknown() {
         Listening::Untold
     } else if occupants.pids().any(|pid| family.contains(&pid)) {
@@ -50,22 +63,31 @@ pub(crate) fn listening_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u3
 }
 
 /// Whose sockets they are: the family's if each of them is open in one of its processes.
-fn whose(addr: SocketAddr, sockets: &HashSet<u64>, family: &HashSet<u32>) -> Listening {
-    if sockets.is_empty() {
+fn whose(
+    mut others: Vec<SocketOf>,
+    family: &HashSet<u32>,
+    occupants: impl FnOnce() -> Occupants,
+) -> Listening {
+    if others.is_empty() {
         return Listening::Nobody;
     }
-    let mut others = sockets.clone();
-    let mut all_seen = true;
+    // The users whose processes are not for us to look into.
+    let mut unseen = Vec::new();
     for &pid in family {
-        all_seen &= remove_sockets_of(pid, &mut others);
+        match sys::socket_inodes(pid) {
+            Ok(inodes) => others.retain(|socket| !inodes.contains(&socket.inode)),
+            // A process that is ending is no server, and nobody may look into it but root.
+            Err(_) if sys::is_ending(pid) => {}
+            Err(_) => unseen.extend(sys::user(pid)),
+        }
     }
     if others.is_empty() {
-        return accepted(addr, Listening::Family);
+        return Listening::Family;
     }
-    if !all_seen {
-        return accepted(addr, Listening::Untold);
+    if others.iter().all(|socket| unseen.contains(&socket.user)) {
+        return Listening::Untold;
     }
-    let occupants = Occupants::at(addr);
+    let occupants = occupants();
     if occupants.is_unknown() || occupants.pids().all(|pid| family.contains(&pid)) {
         // Another user's, or one that has just let go: perhaps it is gone the next time.
         Listening::Unknown
@@ -74,27 +96,11 @@ fn whose(addr: SocketAddr, sockets: &HashSet<u64>, family: &HashSet<u32>) -> Lis
     }
 }
 
-/// What listens may not take connections to the address all the same: a socket for IPv6 alone, over IPv4.
-fn accepted(addr: SocketAddr, listening: Listening) -> Listening {
-    if accepts(addr) {
-        listening
-    } else {
-        Listening::Nobody
-    }
-}
-
-/// Removes the sockets that the process has open; false when that is not for us to see.
-fn remove_sockets_of(pid: u32, sockets: &mut HashSet<u64>) -> bool {
-    match sys::socket_inodes(pid) {
-        Ok(inodes) => {
-            for inode in inodes {
-                sockets.remove(&inode);
-            }
-            true
-        }
-        // It ended meanwhile.
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
+/// A socket, and the user who made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SocketOf {
+    pub(super) inode: u64,
+    pub(super) user: u32,
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -112,6 +118,7 @@ mod tests {
             let sockets = sys::listening_sockets(addr).unwrap();
             assert_eq!(sockets.len(), 1, "{addr}");
             let family = HashSet::from([std::process::id()]);
+            let none = || unreachable!("nobody else is asked for");
             if addr.ip().is_unspecified() {
                 let loopback = match addr {
                     SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -120,12 +127,12 @@ mod tests {
                 addr.set_ip(loopback);
             }
             assert!(
-                matches!(whose(addr, &sockets, &family), Listening::Family),
+                matches!(whose(sockets.clone(), &family, none), Listening::Family),
                 "{addr}"
             );
             assert!(
                 matches!(
-                    whose(addr, &sockets, &HashSet::from([1])),
+                    whose(sockets, &HashSet::from([1]), || Occupants::at(addr)),
                     Listening::Stranger(_) | Listening::Unknown
                 ),
                 "{addr}"

@@ -9,9 +9,9 @@ mod occupants;
 mod process;
 mod sys;
 
-pub(crate) use address::accepts;
+pub(crate) use address::{accepts, connect};
 pub use holder::Holder;
-pub(crate) use listening::{Listening, listening_at};
+pub(crate) use listening::{Listening, bound_at, listening_at};
 pub use occupant::Occupant;
 pub(crate) use occupant::Protocol;
 pub(crate) use occupants::Occupants;

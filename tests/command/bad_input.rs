@@ -30,7 +30,7 @@ use crate::{Store, has, stderr};
 #[case::json_of_nothing(&["bad", "--json"], &["--list"])]
 #[case::command_without_name(&["--", "true"], &["NAME"])]
 #[case::inherit_without_command(&["bad", "--inherit"], &["CMD"])]
-#[case::placeholder_of_nobody(&["bad", "--", "echo", "{port:worse}"], &["{port:worse}", "none of the names"])]
+#[case::placeholder_of_nobody(&["bad", "--", "echo", "{port:worse}"], &["{port:worse}", "none of the ids"])]
 #[case::command_that_is_empty(&["bad", "--"], &["no CMD", "`--`"])]
 #[case::one_variable_for_two(&["a-b", "a_b", "--", "true"], &["a-b", "a_b", "PORT_A_B"])]
 #[case::shell(&["--completions", "cobol"], &["cobol", "bash"])]

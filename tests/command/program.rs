@@ -105,11 +105,11 @@ fn words_and_variables_tell_the_ports() {
         "{port:program/the-db}",
         "{addr:program/the-db}",
         "{}",
-        "{ports}",
+        "{{ports}}",
     ]);
     let url = format!("--url=http://127.0.0.1:{api}/");
     done.success().stdout(format!(
-        "{api} {api} {db}\n{api} {url} {db} 127.0.0.1:{db} {{}} {{ports}}\n"
+        "{api} {api} {db}\n{api} {url} {db} 127.0.0.1:{db} {{}} {{{{ports}}}}\n"
     ));
 }
 

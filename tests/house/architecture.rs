@@ -12,15 +12,15 @@ type Room = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
 const ROOMS: [Room; 22] = [
-    ("attribute", "what the macro's expansion calls, and fixtures",      "port_for acquire guard ask error id wait"),
+    ("attribute", "what the macro's expansion calls, and fixtures",      "port_for acquire server guard ask error id wait"),
     ("command",   "what only the command line tool needs",               "port_for acquire server handover guard ask context store error socket who id text"),
-    ("startup",   "before `main`",                                       "handover"),
+    ("startup",   "before `main`",                                       "server handover"),
     ("port_for",  "the facade: a store and what can be asked of it",     "request acquire guard ask context store error wait"),
-    ("request",   "the facade: one port with its options",               "acquire guard ask context error ports wait"),
+    ("request",   "the facade: one port with its options",               "acquire server guard ask context error ports wait"),
     ("acquire",   "the story from what is asked for to guards",          "handover guard ask context store lease files error ports socket marker who wait text"),
-    ("server",    "a server's process on a guarded port",                "handover guard files error who wait text"),
+    ("server",    "a server's process on a guarded port",                "handover guard files error proc who wait text"),
     ("ask",       "what is asked for, as plain data",                    "guard ports"),
-    ("context",   "a store under one configuration",                     "store config files error id"),
+    ("context",   "a store under one configuration",                     "guard store config files error id"),
     ("guard",     "a port that is yours, its lease and its hold",        "lease error socket marker who wait"),
     ("store",     "assignments in a file, changed under its lock",       "lease files error who id wait"),
     ("lease",     "locks, and the records of their holders",             "files config error who"),

@@ -107,9 +107,10 @@ fn unsafe_code_is_in_few_files_and_says_why_it_is_sound() {
         "src/command/console.rs",
         "src/handover/activation.rs",
         "src/handover/sys/unix.rs",
-        "src/server/sys/at_exit.rs",
         "src/server/sys/job.rs",
-        "src/server/sys/pre_exec.rs",
+        "src/server/sys/unix/at_exit.rs",
+        "src/server/sys/unix/guardian.rs",
+        "src/server/sys/unix/pre_exec.rs",
         "src/socket/sys/windows.rs",
         "src/startup.rs",
     ];

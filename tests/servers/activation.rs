@@ -52,7 +52,7 @@ fn shell(command: &mut Command, script: &str) -> (u32, String) {
     let pid = server.id();
     // It ends by itself.
     server.wait_until(PATIENCE, |_| false).unwrap_err();
-    let status = server.stop().unwrap();
+    let status = server.stop().unwrap().status();
     assert!(status.success(), "{status}");
     (pid, std::fs::read_to_string(file).unwrap())
 }

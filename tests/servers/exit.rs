@@ -107,7 +107,7 @@ fn forking() {
     hello.wait_ready(PATIENCE).unwrap();
     let mut all = Some((held, served, hello));
     in_a_fork(|| drop(all.take()));
-    let (mut held, served, hello) = all.expect("it is gone in the fork, and not here");
+    let (mut held, served, mut hello) = all.expect("it is gone in the fork, and not here");
     excludes_its_fork(&store);
     gives_up_what_its_fork_has_copies_of(&store);
     lets_go_of_the_store(&store);

@@ -336,25 +336,3 @@ fn a_stranger_who_came_before_the_guard_is_named() {
         check(&error, ErrorKind::Occupied, &["user "]);
     }
 }
-
-#[cfg(unix)]
-#[test]
-fn a_daemon_is_told_to_stay_in_the_foreground() {
-    let Some(program) = crate::support::installed::find("redis-server") else {
-        return;
-    };
-    let store = TempStore::new();
-    let mut guard = store.guard(&store.api).unwrap();
-    let mut command = crate::programs::redis_command(&program, guard.port());
-    let mut server = guard.spawn(command.args(["--daemonize", "yes"])).unwrap();
-    let waited = server.wait_ready(PATIENCE);
-    // It may be seen as it listens before its parent has ended, or as it no longer belongs to anybody.
-    drop(server);
-    // Whatever was said, this one is out of reach. It is asked to go by its own means.
-    crate::support::eventually("a redis that can be asked to go", || {
-        crate::programs::redis(guard.addr(), "SHUTDOWN NOSAVE").is_ok()
-    });
-    if let Err(error) = waited {
-        check(&error, ErrorKind::Exited, &[]);
-    }
-}

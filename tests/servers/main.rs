@@ -12,6 +12,8 @@ mod support;
 // Sockets that are passed on by number.
 #[cfg(unix)]
 mod activation;
+#[cfg(unix)]
+mod attribute;
 mod children;
 mod ends;
 // Signals, process groups and forks.
@@ -26,6 +28,13 @@ mod output;
 #[cfg(unix)]
 mod programs;
 // Servers that are installed.
+#[cfg(target_os = "linux")]
+mod orphans;
+// Servers that are installed.
+#[cfg(target_os = "linux")]
+mod real;
+#[cfg(unix)]
+mod recipes;
 #[cfg(unix)]
 mod redis;
 #[cfg(target_os = "linux")]

@@ -17,7 +17,7 @@ fn redis_serves_under_spawn() {
     server.wait_ready(PATIENCE).unwrap();
     assert_eq!(redis(guard.addr(), "SET it me").unwrap(), "+OK\r\n");
     assert_eq!(redis(guard.addr(), "GET it").unwrap(), "$2\r\nme\r\n");
-    assert!(server.stop().unwrap().success());
+    assert!(server.stop().unwrap().status().success());
 }
 
 #[test]

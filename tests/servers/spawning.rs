@@ -34,7 +34,7 @@ fn a_server_that_has_ended_by_itself_tells_how_when_stopped() {
     let mut guard = store.guard(&store.api).unwrap();
     let mut seven = guard.spawn(&mut script("exit 7", "exit 7")).unwrap();
     seven.wait_ready(PATIENCE).unwrap_err();
-    assert_eq!(seven.stop().unwrap().code(), Some(7));
+    assert_eq!(seven.stop().unwrap().status().code(), Some(7));
 }
 
 #[test]
@@ -111,7 +111,7 @@ mod on_unix {
             .spawn(&mut server(&store, "hello", guard.addr()))
             .unwrap();
         hello.wait_ready(PATIENCE).unwrap();
-        let status = hello.stop().unwrap();
+        let status = hello.stop().unwrap().status();
         assert_eq!(status.signal(), Some(libc::SIGTERM));
         // The guard's socket keeps the port, and refuses.
         TcpStream::connect(guard.addr()).unwrap_err();
@@ -160,6 +160,6 @@ fn stop_kills() {
     let command = &mut server(&store, "hello_by_a_child", guard.addr());
     let mut hello = guard.spawn(command).unwrap();
     hello.wait_ready(PATIENCE).unwrap();
-    assert_eq!(hello.stop().unwrap().code(), Some(1));
+    assert_eq!(hello.stop().unwrap().status().code(), Some(1));
     std::net::TcpStream::connect(guard.addr()).unwrap_err();
 }

@@ -47,7 +47,7 @@ fn nginx_serves_under_spawn() {
     let mut server = guard.spawn(command).unwrap();
     server.wait_ready(PATIENCE).unwrap();
     assert_eq!(get(guard.addr()), "it is nginx");
-    assert!(server.stop().unwrap().success());
+    assert!(server.stop().unwrap().status().success());
 }
 
 #[test]

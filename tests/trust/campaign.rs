@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{each_call, forks, fuzz, history, model, stores, surroundings};
+use crate::{each_call, forks, fuzz, history, model, servers, stores, surroundings};
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +52,15 @@ impl Report {
 
 type Row = (&'static str, fn(Form) -> Report);
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 11] = [
     ("kills", each_call::killed),
     ("errors", each_call::failed),
     ("delays", each_call::delayed),
     ("history", history::history),
     ("forks", forks::storm),
     ("stores", stores::two),
+    ("servers", servers::killed),
+    ("false-ready", servers::false_ready),
     ("surroundings", surroundings::all),
     ("model", model::sequences),
     ("fuzz", fuzz::targets),

@@ -26,6 +26,8 @@ mod history;
 #[cfg(target_os = "linux")]
 mod model;
 #[cfg(target_os = "linux")]
+mod servers;
+#[cfg(target_os = "linux")]
 mod stores;
 #[cfg(target_os = "linux")]
 mod strace;
@@ -49,6 +51,9 @@ fn main() -> std::process::ExitCode {
         ["trust:default", id] => surroundings::file_systems::default_store(id),
         ["trust:stores", handoff, rounds, folder] => stores::work(handoff, rounds, folder.as_ref()),
         ["trust:lock", path] => surroundings::neighbours::lock(path),
+        ["trust:serve", shape] => servers::serve(shape),
+        ["trust:stranger"] => servers::stranger(),
+        ["trust:ready", rounds] => servers::ready(rounds),
         // `cargo test` and nextest start every test program, with words of their own.
         _ => std::process::ExitCode::SUCCESS,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::process::Command;
 
 use port_for::{__cli as cli, PortFor, PortGuard};
@@ -24,7 +25,9 @@ pub(crate) fn run(
     }
     let mut guards = cli::guards(port_for, names, args.port)?;
     let mut command = Command::new(program);
-    command.args(words.iter().map(|word| fill_in(word, &guards)));
+    for word in words {
+        command.arg(fill_in(word, &guards)?);
+    }
     command.env("PORT", guards[0].port().to_string());
     for (variable, nth) in variables {
         command.env(variable, guards[nth].port().to_string());
@@ -62,59 +65,31 @@ fn variables(names: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
     Ok(variables)
 }
 
-/// `{port:x}` and `{addr:x}` are only for an `x` that is among the names. What follows a `$` is a shell's.
+/// Whether all placeholders are known: their values are not yet.
 fn check(word: &str, names: &[String]) -> Result<(), Failure> {
-    for (at, _) in word.match_indices('{') {
-        if word[..at].ends_with('$') {
-            continue;
-        }
-        let inside = &word[at + 1..];
-        let Some(rest) = inside
-            .strip_prefix("port:")
-            .or_else(|| inside.strip_prefix("addr:"))
-        else {
-            continue;
-        };
-        let is_meant = |name: &String| {
-            rest.strip_prefix(&**name)
-                .is_some_and(|end| end.starts_with('}'))
-        };
-        if !names.iter().any(is_meant) {
-            let meant = rest.split('}').next().unwrap_or_default();
-            let message =
-                format!("{word:?} asks for the port of {meant:?}, which is none of the names");
-            return Err(Failure::Usage(message));
-        }
-    }
-    Ok(())
+    let addr = SocketAddr::from(([127, 0, 0, 1], 1));
+    let is_name = |id: &str| names.iter().any(|name| name == id).then_some(addr);
+    let checked = cli::fill(word, &values(addr, &is_name));
+    checked
+        .map(drop)
+        .map_err(|what| Failure::Usage(format!("in {word:?}, {what}")))
 }
 
-fn fill_in(word: &OsStr, guards: &[PortGuard]) -> OsString {
+fn fill_in(word: &OsStr, guards: &[PortGuard]) -> Result<OsString, Failure> {
     // What is not text has no placeholders.
     let Some(text) = word.to_str() else {
-        return word.to_owned();
+        return Ok(word.to_owned());
     };
-    let mut text = text.to_owned();
-    for guard in guards {
-        let (port, addr) = (guard.port().to_string(), guard.addr().to_string());
-        let id = guard.id().expect("each has one of the names");
-        text = replace(&text, &format!("{{port:{id}}}"), &port);
-        text = replace(&text, &format!("{{addr:{id}}}"), &addr);
-    }
-    let (port, addr) = (guards[0].port().to_string(), guards[0].addr().to_string());
-    text = replace(&text, "{port}", &port);
-    replace(&text, "{addr}", &addr).into()
+    let of = |id: &str| {
+        let guard = guards.iter().find(|guard| guard.id() == Some(id));
+        guard.map(PortGuard::addr)
+    };
+    let filled = cli::fill(text, &values(guards[0].addr(), &of));
+    filled
+        .map(OsString::from)
+        .map_err(|what| Failure::Usage(format!("in {text:?}, {what}")))
 }
 
-/// As `str::replace`, but `${port}` is a variable of a shell.
-fn replace(text: &str, placeholder: &str, value: &str) -> String {
-    let mut filled = String::new();
-    let mut parts = text.split(placeholder);
-    filled += parts.next().unwrap_or_default();
-    for part in parts {
-        let is_shells = filled.ends_with('$');
-        filled += if is_shells { placeholder } else { value };
-        filled += part;
-    }
-    filled
+fn values(own: SocketAddr, of: &dyn Fn(&str) -> Option<SocketAddr>) -> cli::Values<'_> {
+    cli::Values { own, of, dir: None }
 }

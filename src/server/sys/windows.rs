@@ -4,11 +4,13 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
-use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, SystemTime};
 
 use super::job;
+use crate::server::end::{End, Life};
 use crate::server::output::Output;
+use crate::server::signal::Signal;
 use crate::wait::Wait;
 
 /// How long killed processes may take to be gone.
@@ -17,14 +19,12 @@ const DYING: Duration = Duration::from_secs(10);
 /// No child gets a socket here.
 pub(crate) type Socket<'a> = &'a Infallible;
 
-/// Nothing to do at the process's exit: the job sees to it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Family;
-
 /// A server's child, and the job that it and its descendants are in.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    /// It can be asked again and again, and keeps its handle.
+    child: std::sync::Mutex<Child>,
+    id: u32,
     job: job::Job,
 }
 
@@ -39,40 +39,61 @@ impl Process {
         output: &Output,
         _socket: Option<Socket<'_>>,
     ) -> io::Result<Self> {
-        command.stdout(output.writer()?).stderr(output.writer()?);
+        if !output.is_inherited {
+            command.stdout(output.writer()?).stderr(output.writer()?);
+        }
         let (child, job) = job::Job::spawn(command)?;
-        Ok(Self { child, job })
+        Ok(Self {
+            id: child.id(),
+            child: child.into(),
+            job,
+        })
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    #[expect(clippy::unused_self, reason = "as on Unix")]
-    pub(crate) fn family(&self) -> Family {
-        Family
+        self.id
     }
 
     /// The processes that are the server.
     pub(crate) fn members(&self) -> HashSet<u32> {
-        let mut members = self.job.members();
-        members.insert(self.id());
-        members
+        self.job.members()
     }
 
-    pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
-        self.child.try_wait().map(|status| status.is_some())
+    pub(crate) fn life(&self) -> io::Result<Life> {
+        let mut child = self
+            .child
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let first = child.try_wait()?.map(|status| End {
+            status,
+            at: SystemTime::now(),
+        });
+        Ok(Life {
+            first,
+            is_over: first.is_some() && self.members().is_empty(),
+        })
     }
 
-    /// There is no way to ask a process without a window to end.
-    pub(crate) fn terminate(&mut self) -> io::Result<()> {
-        self.job.kill()
+    /// There is no way to ask a process without a window to end: whatever would end it kills it.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match signal {
+            Signal::Term | Signal::Int | Signal::Quit | Signal::Kill => self.job.kill(),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn pause(&self, _stops: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Kills whatever of the server is alive, and tells how the child ended.
-    pub(crate) fn end(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) fn end(&mut self) -> io::Result<End> {
         self.job.kill()?;
-        let status = self.child.wait()?;
+        let child = self
+            .child
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let status = child.wait()?;
         // A killed process is gone when the system has closed what it had open, its sockets among that.
         let mut wait = Wait::new(DYING);
         while !self.job.members().is_empty() {
@@ -80,12 +101,7 @@ impl Process {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
-        Ok(status)
+        let at = SystemTime::now();
+        Ok(End { status, at })
     }
 }
-
-/// Nothing to do: the system ends the job with this process.
-pub(crate) fn stop_at_exit(_server: Family) {}
-
-/// As [`stop_at_exit`].
-pub(crate) fn forget(_server: Family) {}

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 
 use crate::proc;
 use crate::who::address::serves;
+use crate::who::listening::SocketOf;
 use crate::who::occupant::{Found, Origin, Protocol};
 use crate::who::process::Process;
 
-pub(crate) use proc::{command_line, socket_inodes, user};
+pub(crate) use proc::{command_line, is_ending, socket_inodes, user};
 
 /// TCP sockets that listen, and UDP sockets, with every process that has them open.
 pub(crate) fn sockets() -> Vec<Found> {
@@ -62,11 +63,25 @@ pub(crate) fn leave_out_heirs(found: &mut Vec<Found>) {
     });
 }
 
-/// The inodes of the sockets that get the connections to `addr`; none when the system's table cannot be read.
-pub(crate) fn listening_sockets(addr: SocketAddr) -> Option<HashSet<u64>> {
-    let sockets = proc::tcp_sockets().ok()?.into_iter();
-    let ours = sockets.filter(|socket| socket.listens && serves(socket.local, addr));
-    Some(ours.map(|socket| socket.inode).collect())
+/// The sockets that get the connections to `addr`; none when the system's table cannot be read.
+pub(crate) fn listening_sockets(addr: SocketAddr) -> Option<Vec<SocketOf>> {
+    proc::tcp_listeners().ok().map(|sockets| at(addr, sockets))
+}
+
+/// The UDP sockets that get what is sent to `addr`; none when the system's table cannot be read.
+pub(crate) fn bound_sockets(addr: SocketAddr) -> Option<Vec<SocketOf>> {
+    proc::udp_sockets().ok().map(|sockets| at(addr, sockets))
+}
+
+fn at(addr: SocketAddr, sockets: Vec<proc::Socket>) -> Vec<SocketOf> {
+    let ours = sockets
+        .into_iter()
+        .filter(|socket| serves(socket.local, addr));
+    ours.map(|socket| SocketOf {
+        inode: socket.inode,
+        user: socket.user,
+    })
+    .collect()
 }
 
 /// All processes.

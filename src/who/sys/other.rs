@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::who::listening::SocketOf;
 use crate::who::occupant::{Found, Protocol};
 #[cfg(unix)]
 use crate::who::process::Process;
@@ -34,8 +35,18 @@ pub(crate) fn sockets() -> Vec<Found> {
 pub(crate) fn leave_out_heirs(_found: &mut Vec<Found>) {}
 
 /// Not known.
-pub(crate) fn listening_sockets(_addr: SocketAddr) -> Option<HashSet<u64>> {
+pub(crate) fn listening_sockets(_addr: SocketAddr) -> Option<Vec<SocketOf>> {
     None
+}
+
+/// Not known.
+pub(crate) fn bound_sockets(_addr: SocketAddr) -> Option<Vec<SocketOf>> {
+    None
+}
+
+/// Not known.
+pub(crate) fn is_ending(_pid: u32) -> bool {
+    false
 }
 
 /// Not known.

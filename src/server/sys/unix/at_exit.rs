@@ -7,18 +7,18 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use super::Family;
+use super::tie::Tie;
 
-static SERVERS: Mutex<Vec<Family>> = Mutex::new(Vec::new());
+static SERVERS: Mutex<Vec<Tie>> = Mutex::new(Vec::new());
 /// The process whose servers they are, and not one that was forked from it. 0 while there are none.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-/// Has the server killed when this process exits, unless it is [forgotten](forget) before.
-pub(crate) fn stop_at_exit(server: Family) {
+/// Has the server killed when this process exits, unless it is [removed](remove) before.
+pub(super) fn add(server: Tie) {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         // SAFETY: a function without arguments that does not unwind.
-        let refused = unsafe { libc::atexit(stop_all) };
+        let refused = unsafe { libc::atexit(kill_all) };
         // Then the guardian and the death signal do it.
         debug_assert_eq!(refused, 0);
     });
@@ -29,12 +29,12 @@ pub(crate) fn stop_at_exit(server: Family) {
     running.push(server);
 }
 
-/// The server has been ended.
-pub(crate) fn forget(server: Family) {
-    servers().retain(|other| *other != server);
+/// The server is being ended.
+pub(super) fn remove(server: &Tie) {
+    servers().retain(|other| !other.is(server));
 }
 
-extern "C" fn stop_all() {
+extern "C" fn kill_all() {
     // In a forked child the list is its parent's, and perhaps locked for ever.
     if OWNER.load(Ordering::Relaxed) == process::id() {
         // Locked for as long as it takes: who ends a server at this moment waits, and finds it dead.
@@ -44,7 +44,7 @@ extern "C" fn stop_all() {
     }
 }
 
-fn servers() -> MutexGuard<'static, Vec<Family>> {
+fn servers() -> MutexGuard<'static, Vec<Tie>> {
     // The list is whole after every step.
     SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,10 +2,11 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
+
+mod alarm;
 
 /// A wait that began when it was made.
 ///
@@ -16,6 +17,7 @@ pub(crate) struct Wait {
     started: Instant,
     limit: Duration,
     next: Duration,
+    longest: Duration,
     waiter: Waiter,
 }
 
@@ -45,7 +47,16 @@ impl Wait {
             started: Instant::now(),
             limit,
             next: Self::FIRST,
+            longest: Self::LONGEST,
             waiter,
+        }
+    }
+
+    /// For what takes a while, and costs something to look at: a server's start or end.
+    pub(crate) fn patient(waiter: Waiter, limit: Duration) -> Self {
+        Self {
+            longest: Duration::from_millis(5),
+            ..Self::of(waiter, limit)
         }
     }
 
@@ -94,63 +105,32 @@ impl Wait {
         // Between half of it and all: those who began to wait together do not look at the same moments, and so one of
         // them looks soon, whenever the port is let go.
         let moment = self.next.mul_f64(0.5 + fastrand::f64() / 2.0).min(left);
-        self.next = (self.next * 2).min(Self::LONGEST);
+        self.next = (self.next * 2).min(self.longest);
         (!left.is_zero()).then_some(moment)
     }
 }
 
-/// Sleeps on a thread of its own, and wakes the task then, whatever runs it.
+/// Sleeps, and lets the task's thread do other things meanwhile, whatever runs it.
 ///
 /// Not by tokio's timer, which a runtime may be without, and a test may stop; nor on its threads for blocking calls, which
 /// others may keep busy for longer than the wait is to last.
 async fn sleep_elsewhere(moment: Duration) {
-    let alarm = Arc::new(Mutex::new(Alarm::default()));
-    let rings = Arc::clone(&alarm);
-    let sleeper = thread::Builder::new().name("port-for waits".to_owned());
-    let started = sleeper.spawn(move || {
-        thread::sleep(moment);
-        Alarm::ring(&rings);
-    });
-    if started.is_err() {
-        // No thread is left.
-        thread::sleep(moment);
-        return;
-    }
-    poll_fn(|context| Alarm::poll(&alarm, context)).await;
-}
-
-#[derive(Debug, Default)]
-struct Alarm {
-    has_rung: bool,
-    waker: Option<Waker>,
-}
-
-impl Alarm {
-    fn ring(alarm: &Mutex<Self>) {
-        let waker = {
-            let mut alarm = Self::lock(alarm);
-            alarm.has_rung = true;
-            alarm.waker.take()
-        };
-        // A waker may poll at once.
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn poll(alarm: &Mutex<Self>, context: &Context<'_>) -> Poll<()> {
-        let mut alarm = Self::lock(alarm);
-        if alarm.has_rung {
+    let until = Instant::now() + moment;
+    let mut is_set = false;
+    poll_fn(|context| {
+        if is_set && Instant::now() >= until {
             return Poll::Ready(());
         }
-        alarm.waker = Some(context.waker().clone());
-        Poll::Pending
-    }
-
-    fn lock(alarm: &Mutex<Self>) -> MutexGuard<'_, Self> {
-        // Whatever a waker did, the alarm is as it was.
-        alarm.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+        // Each time anew: the task may have moved to another waker.
+        is_set = true;
+        if alarm::set(until, context.waker().clone()) {
+            return Poll::Pending;
+        }
+        // No thread is left.
+        thread::sleep(moment);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// The outcome of a future that never waits for a wake-up: with [`Waiter::Thread`], every wait is a sleep.

@@ -1,0 +1,57 @@
+//! By what right a port is a guard's, and how long.
+
+use std::process;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::lease::Lease;
+
+/// By what right the port is the guard's.
+#[derive(Debug)]
+pub(crate) enum Ownership {
+    Leased(Lease),
+    /// This process was started with the socket: the lease is its starter's.
+    Inherited {
+        process: u32,
+    },
+}
+
+/// A share in the right to a port: the guard has one, and each server on it. It lasts until the last of them has ended,
+/// in whichever order they are dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Tenancy(Option<Arc<Ownership>>);
+
+impl Tenancy {
+    pub(crate) fn new(ownership: Ownership) -> Self {
+        Self(Some(Arc::new(ownership)))
+    }
+
+    /// Whether it is this process's, and not the parent's that it was forked from.
+    pub(crate) fn is_ours(&self) -> bool {
+        match self.0.as_deref() {
+            Some(Ownership::Leased(lease)) => lease.is_ours(),
+            Some(Ownership::Inherited { process }) => *process == process::id(),
+            None => false,
+        }
+    }
+
+    /// Ends the share. The last one gives the lease up.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot unlock the lease.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        match self.0.take().and_then(Arc::into_inner) {
+            Some(Ownership::Leased(mut lease)) => lease.release(),
+            Some(Ownership::Inherited { .. }) | None => Ok(()),
+        }
+    }
+
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
+        match self.0.as_deref()? {
+            Ownership::Leased(lease) => Some(lease.lock()),
+            Ownership::Inherited { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The guardian: the program that is a server's parent, and ends it.
+//!
+//! It is this very executable, run again and caught before `main`. It waits for words from the test, and for the end of
+//! the test, however that comes about. Then it kills whatever is below it: on Linux and FreeBSD it is the reaper of
+//! descendants that lost their parents, so groups, sessions and daemons change nothing.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashSet;
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
+
+use super::link::{self, ENDED, KILL, SIGNAL, SIGNAL_ALL};
+use crate::server::{family, output};
+
+/// What the guardian is called, and known by.
+pub(super) const NAME: &str = "port-for-guardian";
+
+/// Set by the constructor: a program that is run again as a guardian will be caught before its `main`.
+static IS_CAUGHT: AtomicBool = AtomicBool::new(false);
+
+/// Called before `main`: becomes the guardian if this process was started as one.
+pub(crate) fn guard_if_asked() {
+    let mut args = arguments();
+    if args.next().as_deref() != Some(NAME) {
+        IS_CAUGHT.store(true, Ordering::Relaxed);
+        return;
+    }
+    let first = args.next().and_then(|pid| pid.parse().ok());
+    let ended = first.and_then(Pid::from_raw).map(guard);
+    let code = i32::from(!matches!(ended, Some(Ok(()))));
+    // SAFETY: it ends this process; nothing that runs at an exit has begun.
+    unsafe { libc::_exit(code) }
+}
+
+/// Whether this program, run again, would be a guardian: the constructor is in the executable, not in a library that
+/// was loaded into another one.
+pub(super) fn is_at_hand() -> bool {
+    static IN_EXECUTABLE: OnceLock<bool> = OnceLock::new();
+    IS_CAUGHT.load(Ordering::Relaxed) && *IN_EXECUTABLE.get_or_init(is_in_executable)
+}
+
+#[cfg(target_os = "linux")]
+fn is_in_executable() -> bool {
+    crate::proc::is_in_executable(guard_if_asked as fn() as usize)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_in_executable() -> bool {
+    // SAFETY: the address is that of a function, and the information is plain data, filled in on success.
+    unsafe {
+        let mut found: libc::Dl_info = std::mem::zeroed();
+        let function = guard_if_asked as fn() as *const libc::c_void;
+        libc::dladdr(function, &raw mut found) != 0
+            && !found.dli_fname.is_null()
+            && env::current_exe().is_ok_and(|executable| {
+                let file = std::ffi::CStr::from_ptr(found.dli_fname);
+                let file = std::path::Path::new(std::ffi::OsStr::from_bytes(file.to_bytes()));
+                same(file) == same(&executable)
+            })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+use std::os::unix::ffi::OsStrExt as _;
+
+#[cfg(not(target_os = "linux"))]
+fn same(file: &std::path::Path) -> Option<std::path::PathBuf> {
+    file.canonicalize().ok()
+}
+
+/// Before `main`, the standard library knows them only where the system passes them to constructors.
+fn arguments() -> impl Iterator<Item = String> {
+    #[cfg(all(target_os = "linux", not(target_env = "gnu")))]
+    let args = crate::proc::arguments().into_iter();
+    #[cfg(not(all(target_os = "linux", not(target_env = "gnu"))))]
+    let args = env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    args
+}
+
+fn guard(first: Pid) -> io::Result<()> {
+    // The link is stdin, and what the server prints is kept in stdout.
+    let link = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    link.set_nonblocking(true)?;
+    let mut guardian = Guardian {
+        first,
+        has_first: true,
+        link,
+        output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+        parent: rustix::process::getppid(),
+    };
+    // So as not to keep a folder from being unmounted.
+    let _ = env::set_current_dir("/");
+    let unblocked = listen_for_signals();
+    guardian.run(&unblocked);
+    Ok(())
+}
+
+struct Guardian {
+    first: Pid,
+    /// The first process runs, or its status was not asked for yet.
+    has_first: bool,
+    link: UnixStream,
+    output: File,
+    parent: Option<Pid>,
+}
+
+impl Guardian {
+    /// How often the size of the output is looked at: at least and at most.
+    const LOOK: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(320)];
+    /// How long unkillable processes are waited for.
+    const DYING: Duration = Duration::from_secs(10);
+
+    /// Returns when nothing of the server is left.
+    fn run(&mut self, unblocked: &libc::sigset_t) {
+        let mut look = Self::LOOK[0];
+        let mut size = 0;
+        while self.reap() {
+            if rustix::process::getppid() != self.parent || !self.obey() {
+                self.end(unblocked);
+                return;
+            }
+            wait(true, look, unblocked);
+            let grown = output::trim(&self.output);
+            look = match grown {
+                Some(grown) if grown == size => (look * 2).min(Self::LOOK[1]),
+                Some(_) => Self::LOOK[0],
+                // It cannot be trimmed.
+                None => Duration::from_secs(3600),
+            };
+            size = grown.unwrap_or_default();
+        }
+    }
+
+    /// Asks those that have ended for their status; false when no child is left.
+    fn reap(&mut self) -> bool {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.first && self.has_first => {
+                    self.has_first = false;
+                    // A test that has ended does not hear it.
+                    let _ = self.link.write_all(&link::report(ENDED, status.as_raw()));
+                }
+                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Does what the test says; false when that is to end.
+    fn obey(&mut self) -> bool {
+        let mut words = [0; 64 * link::WORD];
+        match self.link.read(&mut words) {
+            Ok(0) => false,
+            Ok(length) => words[..length].chunks_exact(link::WORD).all(|word| {
+                let Some(signal) = Signal::from_named_raw(word[1].into()) else {
+                    return word[0] != KILL;
+                };
+                match word[0] {
+                    SIGNAL if self.has_first => send(signal, [self.first]),
+                    SIGNAL => send(signal, Self::children()),
+                    SIGNAL_ALL => send(signal, Self::below()),
+                    _ => {}
+                }
+                true
+            }),
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            ),
+        }
+    }
+
+    /// Kills what is below, again and again, for what is being forked meanwhile is not in a list.
+    fn end(&mut self, unblocked: &libc::sigset_t) {
+        let since = Instant::now();
+        while self.reap() && since.elapsed() < Self::DYING {
+            send(Signal::KILL, Self::below());
+            wait(false, Duration::from_millis(5), unblocked);
+        }
+        // Where orphans are not the guardian's children, their group is known at least.
+        #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+        let _ = rustix::process::kill_process_group(self.first, Signal::KILL);
+    }
+
+    fn children() -> HashSet<Pid> {
+        pids(family::children(std::process::id()))
+    }
+
+    fn below() -> HashSet<Pid> {
+        pids(family::below(std::process::id()))
+    }
+}
+
+fn pids(pids: impl IntoIterator<Item = u32>) -> HashSet<Pid> {
+    let pid = |pid| Pid::from_raw(i32::try_from(pid).ok()?);
+    pids.into_iter().filter_map(pid).collect()
+}
+
+fn send(signal: Signal, to: impl IntoIterator<Item = Pid>) {
+    for pid in to {
+        // It may have ended by itself. Its id stays its own until the guardian, or its own parent, asks for its status.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Has the end of a child interrupt a [`wait`], and nothing end this process but SIGKILL. Tells which signals to let
+/// through while waiting.
+fn listen_for_signals() -> libc::sigset_t {
+    extern "C" fn interrupt(_: libc::c_int) {}
+    let handler = interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    // SAFETY: the handler does nothing; the sets are made by `sigemptyset` before they are read; no thread runs beside.
+    unsafe {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGPIPE] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        let mut blocked = MaybeUninit::uninit();
+        libc::sigemptyset(blocked.as_mut_ptr());
+        for signal in [libc::SIGCHLD, libc::SIGHUP] {
+            libc::signal(signal, handler);
+            libc::sigaddset(blocked.as_mut_ptr(), signal);
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, blocked.as_ptr(), ptr::null_mut());
+        let mut unblocked = MaybeUninit::uninit();
+        libc::sigemptyset(unblocked.as_mut_ptr());
+        unblocked.assume_init()
+    }
+}
+
+/// Waits for the end of a child, for `limit`, and if it `listens` for a word of the test.
+fn wait(listens: bool, limit: Duration, unblocked: &libc::sigset_t) {
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    // SAFETY: the set is made before it is read, and descriptor 0 fits in it; the other pointers are to what lives here.
+    unsafe {
+        let mut readable = MaybeUninit::uninit();
+        libc::FD_ZERO(readable.as_mut_ptr());
+        if listens {
+            libc::FD_SET(0, readable.as_mut_ptr());
+        }
+        libc::pselect(
+            1,
+            readable.as_mut_ptr(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw const limit,
+            unblocked,
+        );
+    }
+}

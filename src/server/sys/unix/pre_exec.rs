@@ -1,0 +1,260 @@
+//! What a child does between fork and exec.
+//!
+//! There, in a copy of a process whose other threads are gone, only system calls are allowed: nothing that allocates
+//! or locks. Everything is made ready before the fork.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr;
+use std::sync::Arc;
+
+use rustix::fs::Stat;
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::link::{self, NO_GUARDIAN, STARTED};
+use crate::handover::{Activation, Strings};
+
+/// What the next child of a command does. A command that outlives the plan, to be run again by somebody else, is as
+/// it was before.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) parent: Parent,
+    pub(super) stdin: Option<Redirect>,
+    pub(super) stdout: Option<Redirect>,
+    pub(super) stderr: Option<Redirect>,
+    pub(super) activation: Option<Activation>,
+}
+
+/// Whose child the server is to be.
+#[derive(Debug)]
+pub(super) enum Parent {
+    /// This process's, whose id it is.
+    Us(Pid),
+    Guardian(Guardian),
+}
+
+/// Replaces a stream that is still this process's own.
+#[derive(Debug)]
+pub(super) struct Redirect {
+    ours: Stat,
+    to: OwnedFd,
+}
+
+impl Redirect {
+    /// Sends what would be the stream `ours` to `to`; none when ours is closed.
+    pub(super) fn new(ours: BorrowedFd<'_>, to: OwnedFd) -> Option<Self> {
+        // Closed: then a child has it only if its command says so.
+        let ours = rustix::fs::fstat(ours).ok()?;
+        Some(Self { ours, to })
+    }
+
+    /// Whether the child's stream is the same file, pipe or terminal that ours is.
+    fn concerns(&self, stream: BorrowedFd<'_>) -> bool {
+        rustix::fs::fstat(stream).is_ok_and(|stream| {
+            (stream.st_dev, stream.st_ino) == (self.ours.st_dev, self.ours.st_ino)
+        })
+    }
+}
+
+/// Has the next child of `command` carry the plan out, for as long as the plan lives.
+pub(super) fn attach(command: &mut Command, plan: &Arc<Plan>) {
+    let plan = Arc::downgrade(plan);
+    let pre_exec = move || plan.upgrade().map_or(Ok(()), |plan| plan.carry_out());
+    // SAFETY: the closure makes system calls on what the plan has ready. Counting references is atomic, and the count that
+    // the child drops is never the last one: the process that forked it keeps the plan until then.
+    unsafe {
+        command.pre_exec(pre_exec);
+    }
+}
+
+impl Plan {
+    fn carry_out(&self) -> io::Result<()> {
+        let parent = match &self.parent {
+            Parent::Us(us) => *us,
+            Parent::Guardian(guardian) => guardian.fork()?,
+        };
+        // A group of its own is out of reach of the terminal's Ctrl-C and of a test runner's kill, and what the server
+        // says to its group does not concern the guardian.
+        rustix::process::setpgid(None, None)?;
+        #[cfg(target_os = "linux")]
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        // It may have ended before the signal was asked for.
+        if rustix::process::getppid() != Some(parent) {
+            return Err(Errno::SRCH.into());
+        }
+        if let Some(redirect) = &self.stdin
+            && redirect.concerns(rustix::stdio::stdin())
+        {
+            rustix::stdio::dup2_stdin(&redirect.to)?;
+        }
+        if let Some(redirect) = &self.stdout
+            && redirect.concerns(rustix::stdio::stdout())
+        {
+            rustix::stdio::dup2_stdout(&redirect.to)?;
+        }
+        if let Some(redirect) = &self.stderr
+            && redirect.concerns(rustix::stdio::stderr())
+        {
+            rustix::stdio::dup2_stderr(&redirect.to)?;
+        }
+        self.activation.as_ref().map_or(Ok(()), Activation::exec)
+    }
+}
+
+/// All that it takes to become the guardian.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    program: CString,
+    name: CString,
+    env: Strings,
+    link: OwnedFd,
+    output: OwnedFd,
+    null: OwnedFd,
+}
+
+impl Guardian {
+    /// Prepares it, with its end of the link and the file that it keeps small.
+    pub(super) fn new(link: OwnedFd, output: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            program: executable()?,
+            name: CString::new(super::guardian::NAME)?,
+            env: Strings::environment()?,
+            link,
+            output,
+            null: std::fs::File::options()
+                .write(true)
+                .open("/dev/null")?
+                .into(),
+        })
+    }
+
+    /// Forks. The parent becomes the guardian, and returns only if that fails; the child goes on, and is told its
+    /// parent's id.
+    fn fork(&self) -> io::Result<Pid> {
+        become_reaper()?;
+        // The leader of a group, as the command may want it, cannot leave its session, and need not.
+        let _ = rustix::process::setsid();
+        #[cfg(target_os = "linux")]
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::HUP))?;
+        // SAFETY: an ignored signal would have the system forget how the server ended; nothing else uses it here.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        let guardian = rustix::process::getpid();
+        // SAFETY: the child does what this process would do: system calls, and running a program.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => Ok(guardian),
+            first => Err(self.run(first)),
+        }
+    }
+
+    /// Becomes the guardian of the child.
+    fn run(&self, first: libc::pid_t) -> io::Error {
+        let error = self.try_run(first);
+        // SAFETY: the child is this process's, and was not waited for yet; the pointer may be null.
+        unsafe {
+            libc::kill(first, libc::SIGKILL);
+            libc::waitpid(first, ptr::null_mut(), 0);
+        }
+        // A test that has ended does not hear it.
+        let _ = rustix::io::write(&self.link, &link::report(NO_GUARDIAN, 0));
+        error
+    }
+
+    fn try_run(&self, first: libc::pid_t) -> io::Error {
+        if let Err(error) = rustix::io::write(&self.link, &link::report(STARTED, first)) {
+            return error.into();
+        }
+        let streams = rustix::stdio::dup2_stdin(&self.link)
+            .and_then(|()| rustix::stdio::dup2_stdout(&self.output))
+            .and_then(|()| rustix::stdio::dup2_stderr(&self.null));
+        if let Err(error) = streams {
+            return error.into();
+        }
+        close_others();
+        block_hangup();
+        let mut digits = [0; 12];
+        let args = [
+            self.name.as_ptr(),
+            decimal(first, &mut digits).as_ptr(),
+            ptr::null(),
+        ];
+        // SAFETY: a path, and two lists that end with null, of strings that end with zero.
+        unsafe { libc::execve(self.program.as_ptr(), args.as_ptr(), self.env.as_ptr()) };
+        io::Error::last_os_error()
+    }
+}
+
+/// Descendants that lose their parents become this process's children.
+fn become_reaper() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    #[cfg(target_os = "freebsd")]
+    // SAFETY: the call takes no data for this command.
+    if unsafe { libc::procctl(libc::P_PID, 0, libc::PROC_REAP_ACQUIRE, ptr::null_mut()) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Has descriptors that the test inherited from others closed in the guardian: who waits for their end does not know
+/// of it.
+fn close_others() {
+    const CLOEXEC: libc::c_int = libc::FD_CLOEXEC;
+    #[cfg(target_os = "linux")]
+    // SAFETY: the call changes flags of this process's descriptors, which is about to become another program.
+    if unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            libc::c_uint::MAX,
+            4, /* CLOEXEC */
+        )
+    } == 0
+    {
+        return;
+    }
+    for fd in 3..1024 {
+        // SAFETY: as above.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, CLOEXEC) };
+    }
+}
+
+/// The death signal is to wait until the guardian is ready for it.
+fn block_hangup() {
+    let mut signals = std::mem::MaybeUninit::uninit();
+    // SAFETY: the set is made by `sigemptyset` before it is read.
+    unsafe {
+        libc::sigemptyset(signals.as_mut_ptr());
+        libc::sigaddset(signals.as_mut_ptr(), libc::SIGHUP);
+        libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), ptr::null_mut());
+    }
+}
+
+/// This program. On Linux also when its file was replaced meanwhile.
+fn executable() -> io::Result<CString> {
+    #[cfg(not(target_os = "linux"))]
+    use std::os::unix::ffi::OsStringExt;
+    #[cfg(target_os = "linux")]
+    let path = crate::proc::EXECUTABLE.to_owned().into_bytes();
+    #[cfg(not(target_os = "linux"))]
+    let path = std::env::current_exe()?.into_os_string().into_vec();
+    Ok(CString::new(path)?)
+}
+
+/// The number, in the buffer's end.
+fn decimal(number: i32, buffer: &mut [u8; 12]) -> &CStr {
+    let mut rest = number.unsigned_abs();
+    let mut first = buffer.len() - 1;
+    while rest > 0 {
+        first -= 1;
+        buffer[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    CStr::from_bytes_with_nul(&buffer[first..]).unwrap_or_default()
+}

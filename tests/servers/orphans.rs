@@ -1,0 +1,198 @@
+//! Whatever a server does with groups, sessions and daemons: nothing of it outlives its test.
+
+#![allow(unsafe_code)] // A signal is ignored, and children are reaped.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use port_for::{PortFor, Ready, ServerCommand};
+use rstest::rstest;
+
+use crate::children::{end_as_told, ids};
+use crate::support::{ChildTest, TempStore, report, told};
+
+/// A shape of a server, as a shell's script: `$RUN` is a program that runs for long, and has the mark in its environment.
+const SHAPES: [(&str, &str); 8] = [
+    ("plain", "exec sleep 1000"),
+    ("timeout", "exec timeout 1000 sleep 1000"),
+    ("monitor", "set -m; sleep 1000 & wait"),
+    ("setsid", "exec setsid sleep 1000"),
+    ("script", "exec script -qec 'sleep 1000' /dev/null"),
+    ("new session", "setsid sleep 1000 & exec sleep 1000"),
+    (
+        "double fork",
+        "(setsid sh -c 'sleep 1000 & exit 0' &); exit 0",
+    ),
+    (
+        "many",
+        "i=0; while [ $i -lt 150 ]; do sleep 1000 & setsid sleep 1000 & i=$((i+1)); done; wait",
+    ),
+];
+
+fn shape(mark: &str, script: &str) -> ServerCommand {
+    ServerCommand::new("bash")
+        .arg("-c")
+        .literal_arg(format!("echo started; {script}"))
+        .env("TEST_MARK", mark)
+        .ready(Ready::line("started"))
+}
+
+/// The processes that have the mark in their environment.
+fn marked(mark: &str) -> Vec<String> {
+    let wanted = format!("TEST_MARK={mark}");
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|process| {
+            let environment = fs::read(process.path().join("environ")).ok()?;
+            let has = environment
+                .split(|&byte| byte == 0)
+                .any(|it| it == wanted.as_bytes());
+            has.then(|| process.path().display().to_string())
+        })
+        .collect()
+}
+
+#[track_caller]
+fn nothing_is_left(mark: &str, how: &str) {
+    let since = Instant::now();
+    loop {
+        let left = marked(mark);
+        if left.is_empty() {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "{how}: {left:?}");
+        std::thread::yield_now();
+    }
+}
+
+fn mark_of(store: &Path) -> String {
+    store.display().to_string()
+}
+
+#[rstest]
+fn nothing_outlives_a_test(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7)] nth: usize,
+    #[values("panic", "abort", "kill", "exit")] end: &str,
+) {
+    let store = TempStore::new();
+    let mut process = ChildTest::start(
+        "orphans::test_process",
+        store.path(),
+        &format!("{nth}|{end}"),
+    );
+    assert_eq!(process.line(), "ready");
+    let mark = mark_of(store.path());
+    assert!(!marked(&mark).is_empty());
+    if end == "kill" {
+        process.kill();
+    } else {
+        process.go_on();
+        process.ended();
+    }
+    nothing_is_left(&mark, SHAPES[nth].0);
+}
+
+#[test]
+#[ignore = "a test process for other tests"]
+fn test_process() {
+    let Some((path, told)) = told() else { return };
+    let (nth, end) = told.split_once('|').unwrap();
+    let (_, script) = SHAPES[nth.parse::<usize>().unwrap()];
+    let store = PortFor::open(&path).unwrap();
+    let ids = ids(&store, ["one", "two"]);
+    let [mut one, mut two] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
+    let command = shape(&mark_of(&path), script);
+    let servers = [one.start(&command).unwrap(), two.start(&command).unwrap()];
+    report("ready");
+    let [a, b] = servers;
+    end_as_told(end, [(one, a), (two, b)]);
+}
+
+#[rstest]
+fn nothing_outlives_its_server(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7)] nth: usize,
+    #[values("drop", "stop", "kill")] end: &str,
+) {
+    let (name, script) = SHAPES[nth];
+    let store = TempStore::new();
+    let mark = mark_of(store.path());
+    let mut guard = store.guard(&store.api).unwrap();
+    let mut server = guard.start(&shape(&mark, script)).unwrap();
+    match end {
+        "drop" => drop(server),
+        "stop" => drop(server.stop().unwrap()),
+        _ => drop(server.kill().unwrap()),
+    }
+    // At once: the call waits for it.
+    assert!(marked(&mark).is_empty(), "{name}: {:?}", marked(&mark));
+}
+
+/// The test process's own waiting does not matter: an ignored `SIGCHLD`, and a reaper that takes whatever it can get.
+#[rstest]
+fn a_server_is_observed_whoever_asks_for_children(#[values("ignored", "reaped")] how: &str) {
+    let store = TempStore::new();
+    let process = ChildTest::start("orphans::careless", store.path(), how);
+    process.join();
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn careless() {
+    let Some((path, how)) = told() else { return };
+    if how == "ignored" {
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    } else {
+        std::thread::spawn(|| {
+            loop {
+                // SAFETY: the pointer may be null.
+                unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
+                std::thread::yield_now();
+            }
+        });
+    }
+    let store = PortFor::open(&path).unwrap();
+    let [id] = ids(&store, ["careless"]);
+    let mut guard = store.guard(&id).unwrap();
+    let seven = ServerCommand::new("sh")
+        .args(["-c", "echo up; read x; exit 7"])
+        .ready(Ready::line("never said"));
+    let error = guard.start(&seven).unwrap_err();
+    assert!(error.to_string().contains("exit status: 7"), "{error}");
+    let mut server = guard.start(&shape("careless", "exec sleep 1000")).unwrap();
+    assert!(server.is_running());
+    let stopped = server.stop().unwrap();
+    assert!(
+        stopped.status().to_string().contains("SIGTERM"),
+        "{stopped:?}"
+    );
+    assert!(!stopped.was_killed());
+}
+
+#[test]
+fn a_daemon_is_a_server() {
+    let Some(program) = crate::support::installed::find("redis-server") else {
+        return;
+    };
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let command = ServerCommand::new(program).args([
+        "--port",
+        "{port}",
+        "--save",
+        "",
+        "--daemonize",
+        "yes",
+        "--dir",
+        "{dir}",
+    ]);
+    let mut server = guard.start(&command).unwrap();
+    assert!(server.is_running());
+    assert_eq!(
+        crate::programs::redis(guard.addr(), "PING").unwrap(),
+        "+PONG\r\n"
+    );
+    assert!(!server.stop().unwrap().was_killed());
+    crate::programs::redis(guard.addr(), "PING").unwrap_err();
+}
