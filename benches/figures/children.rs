@@ -15,6 +15,10 @@ use crate::support::{self, FLOOR, OURS, handout, ids};
 /// The first argument of a child.
 pub const CHILD: &str = "child";
 
+/// The word of a child that listens and greets nobody.
+#[cfg(target_os = "linux")]
+pub const SERVE: &str = "serve";
+
 /// The command that runs a child; its default store is the one at `store`.
 pub fn command(store: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -128,6 +132,8 @@ pub fn now() -> u64 {
 pub fn run(words: &[String]) {
     let words: Vec<_> = words.iter().map(|word| &**word).collect();
     match words[..] {
+        #[cfg(target_os = "linux")]
+        [SERVE, addr] => crate::servers::serve(addr),
         // The first handout of a process, which ends with it.
         ["first", FLOOR, port] => drop(bind(port)),
         ["first", OURS, id] => drop(port_for::guard(id).unwrap()),

@@ -17,6 +17,8 @@ mod growth;
 mod handouts;
 mod measure;
 mod processes;
+#[cfg(target_os = "linux")]
+mod servers;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
@@ -45,7 +47,7 @@ impl Effort {
 type Row = fn(Effort) -> Vec<Figure>;
 
 /// The table. Rows that compile something are in [`builds::ROWS`].
-const ROWS: [(&str, Row); 10] = [
+const ROWS: &[(&str, Row)] = &[
     // Before those that remove many files: of each that was removed in the last minutes, ext4 makes sure that it does not
     // use its number again, whenever it makes a new one.
     ("new id", handouts::new_id),
@@ -56,6 +58,8 @@ const ROWS: [(&str, Row); 10] = [
     ("crowd", crowd::at_once),
     ("batch", crowd::batch),
     ("hand along", crowd::hand_along),
+    #[cfg(target_os = "linux")]
+    ("servers", servers::servers),
     ("suite", suite::suite),
     ("growth", growth::growth),
 ];
@@ -73,7 +77,7 @@ fn main() {
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(&**word));
 
     println!("{}", Figure::HEADER);
-    for (name, row) in ROWS {
+    for &(name, row) in ROWS {
         if wanted(name) {
             print(&row(effort));
         }

@@ -1,0 +1,146 @@
+//! Start, readiness and end of a server that listens at once, on a machine with much else on it: 5,000 connections in
+//! TIME_WAIT and 200 other processes.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use port_for::{PortFor, ServerCommand};
+
+use crate::Effort;
+use crate::children::{CHILD, SERVE};
+use crate::measure::{Figure, Target, side_by_side, timed};
+
+pub fn servers(effort: Effort) -> Vec<Figure> {
+    let _busy = Busy::make(effort);
+    let folder = tempfile::tempdir().unwrap();
+    let ports = PortFor::open(folder.path().join("ports.json")).unwrap();
+    let mut guard = ports.guard("server").unwrap();
+    let addr = guard.vacate().unwrap();
+    let mut plain = || Plain::start(addr).stop();
+    let mut ours = || drop(guard.start(&command()).unwrap().kill().unwrap());
+    let rounds = effort.rounds(40);
+    let [that, this] = side_by_side(rounds, 1, [&mut plain, &mut ours]);
+    let figure = Figure::ratio(
+        "start + ready + end of a server",
+        "`Command`, connect loop, kill",
+        that,
+        this,
+        Target::AtMost(1.3),
+    );
+    let cpu = |job: &mut dyn FnMut()| {
+        let before = cpu_time();
+        (0..rounds).for_each(|_| job());
+        (cpu_time() - before) / u32::try_from(rounds).unwrap()
+    };
+    let (that, this) = (cpu(&mut plain), cpu(&mut ours));
+    let of_cpu = Figure::ratio("… CPU time", "the same", that, this, Target::AtMost(2.0));
+
+    let count = effort.rounds(50);
+    let ids: Vec<_> = (0..count).map(|nth| format!("server {nth}")).collect();
+    let mut guards = ports
+        .guard_all(ids.iter().map(|id| ports.request(id)))
+        .unwrap();
+    let addrs: Vec<_> = guards
+        .iter_mut()
+        .map(|guard| guard.vacate().unwrap())
+        .collect();
+    let that = timed(|| {
+        thread::scope(|scope| {
+            for &addr in &addrs {
+                scope.spawn(move || Plain::start(addr).stop());
+            }
+        });
+    });
+    let this = timed(|| {
+        thread::scope(|scope| {
+            for guard in &mut guards {
+                scope.spawn(|| drop(guard.start(&command()).unwrap().kill().unwrap()));
+            }
+        });
+    });
+    let many = Figure::ratio(
+        "50 servers at once",
+        "the same",
+        that,
+        this,
+        Target::AtMost(1.5),
+    );
+    vec![figure, of_cpu, many]
+}
+
+fn command() -> ServerCommand {
+    ServerCommand::new(std::env::current_exe().unwrap()).args([CHILD, SERVE, "{addr}"])
+}
+
+/// As one does it by hand.
+struct Plain(Child);
+
+impl Plain {
+    fn start(addr: SocketAddr) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([CHILD, SERVE, &addr.to_string()])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        while TcpStream::connect(addr).is_err() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Self(child)
+    }
+
+    fn stop(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// The server.
+pub fn serve(addr: &str) {
+    for stream in TcpListener::bind(addr).unwrap().incoming() {
+        drop(stream);
+    }
+}
+
+/// Of this process and of all children that have ended, in steps of 10 ms.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat
+        .rsplit_once(") ")
+        .map_or("", |(_, rest)| rest)
+        .split(' ');
+    let ticks = fields
+        .skip(11)
+        .take(4)
+        .filter_map(|ticks| ticks.parse::<u64>().ok());
+    Duration::from_millis(10 * ticks.sum::<u64>())
+}
+
+/// What else is on the machine.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn make(effort: Effort) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        for _ in 0..effort.rounds(5_000) {
+            let mut client = TcpStream::connect(addr).unwrap();
+            // The side that closes first keeps the connection.
+            drop(listener.accept().unwrap());
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+        let sleep = || Command::new("sleep").arg("1000").spawn().unwrap();
+        Self((0..effort.rounds(200)).map(|_| sleep()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
