@@ -22,6 +22,7 @@ pub(crate) use inherited::{inherited_port, take_all};
 pub(crate) use pass::pass;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use protocol::FIRST_FD;
+#[cfg(unix)]
 pub(crate) use protocol::fd_name;
 #[cfg(unix)]
 pub(crate) use sys::take_over;
