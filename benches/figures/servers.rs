@@ -1,5 +1,5 @@
 //! Start, readiness and end of a server that listens at once, on a machine with much else on it: 5,000 connections in
-//! TIME_WAIT and 200 other processes.
+//! `TIME_WAIT` and 200 other processes.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use port_for::{PortFor, ServerCommand};
+use port_for::{PortFor, PortGuard, ServerCommand};
 
 use crate::Effort;
 use crate::children::{CHILD, SERVE};
@@ -20,7 +20,7 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
     let mut guard = ports.guard("server").unwrap();
     let addr = guard.vacate().unwrap();
     let mut plain = || Plain::start(addr).stop();
-    let mut ours = || drop(guard.start(&command()).unwrap().kill().unwrap());
+    let mut ours = || run_by(&mut guard);
     let rounds = effort.rounds(40);
     let [that, this] = side_by_side(rounds, 1, [&mut plain, &mut ours]);
     let figure = Figure::ratio(
@@ -33,7 +33,7 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
     let cpu = |job: &mut dyn FnMut()| {
         let before = cpu_time();
         (0..rounds).for_each(|_| job());
-        (cpu_time() - before) / u32::try_from(rounds).unwrap()
+        cpu_time().saturating_sub(before) / u32::try_from(rounds).unwrap()
     };
     let (that, this) = (cpu(&mut plain), cpu(&mut ours));
     let of_cpu = Figure::ratio("… CPU time", "the same", that, this, Target::AtMost(2.0));
@@ -57,7 +57,7 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
     let this = timed(|| {
         thread::scope(|scope| {
             for guard in &mut guards {
-                scope.spawn(|| drop(guard.start(&command()).unwrap().kill().unwrap()));
+                scope.spawn(|| run_by(guard));
             }
         });
     });
@@ -73,6 +73,10 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
 
 fn command() -> ServerCommand {
     ServerCommand::new(std::env::current_exe().unwrap()).args([CHILD, SERVE, "{addr}"])
+}
+
+fn run_by(guard: &mut PortGuard) {
+    guard.start(&command()).unwrap().kill().unwrap();
 }
 
 /// As one does it by hand.

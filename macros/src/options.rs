@@ -56,7 +56,7 @@ pub(crate) struct Request {
     pub(crate) on_busy: Option<OnBusy>,
     pub(crate) udp: bool,
     /// The command of the server to start.
-    pub(crate) start: Option<Box<Expr>>,
+    pub(crate) start: Option<TokenStream>,
 }
 
 /// Each with the option's name, to point at.
@@ -193,7 +193,7 @@ impl Options {
             }
             "ports" => request.ports = Some(ports(&value, example)?),
             "host" => request.host = Some(host(&value)?),
-            "start" => request.start = Some(Box::new(value)),
+            "start" => request.start = Some(value.into_token_stream()),
             "timeout" => request.timeout = Some(timeout(&value)?),
             "on_busy" => request.on_busy = Some(on_busy(&value)?),
             "crate" if place == Place::Parameter => {

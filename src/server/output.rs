@@ -11,8 +11,10 @@ use crate::error::Printed;
 use crate::text::{plain, printable};
 
 /// More than that is not kept: the middle is cut out.
+#[cfg(target_os = "linux")]
 const LIMIT: u64 = 64 << 20;
 /// What is kept of the beginning, and of the end.
+#[cfg(target_os = "linux")]
 const HALF: u64 = LIMIT / 2;
 
 /// The output of a server, as far as the command did not send it elsewhere.

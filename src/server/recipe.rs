@@ -22,16 +22,16 @@ pub(super) struct Recipe {
     addr: SocketAddr,
     neighbours: Option<Arc<dyn Neighbours>>,
     dir: Option<TempDir>,
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "there, nobody has such numbers")
+    )]
     user: Option<User>,
     #[cfg(target_os = "linux")]
     pub(super) notify: Option<std::os::unix::net::UnixDatagram>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(unix),
-    expect(dead_code, reason = "there, nobody has such numbers")
-)]
 struct User {
     user: u32,
     group: u32,

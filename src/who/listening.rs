@@ -17,10 +17,6 @@ pub(crate) enum Listening {
     /// Somebody else, known by name.
     Stranger(Occupants),
     /// Somebody who is not of the family, and whom the system does not name.
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "others cannot tell that much")
-    )]
     Unknown,
     /// Somebody who takes connections, and the system does not tell whether they are of the family.
     Untold,
