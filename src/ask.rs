@@ -8,7 +8,7 @@ use crate::ports::PortSet;
 /// One port to ask for.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
-    pub(crate) id: String,
+    pub(crate) subject: Subject,
     pub(crate) preference: Preference,
     /// The ports to choose from, instead of the pool.
     pub(crate) ports: Option<PortSet>,
@@ -17,6 +17,19 @@ pub(crate) struct Ask {
     /// How long to wait, instead of what the environment says.
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_busy: OnBusy,
+    /// Whether the attribute made the id up.
+    pub(crate) is_made_up: bool,
+}
+
+/// What a port is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The port of this id, which the store remembers.
+    Id(String),
+    /// Any free port of the pool. Nothing is remembered.
+    Any,
+    /// This number. Nothing is remembered.
+    Port(u16),
 }
 
 /// The port that an id should have when it gets its first.
@@ -48,14 +61,27 @@ pub enum OnBusy {
 
 impl Ask {
     pub(crate) fn new(id: String) -> Self {
+        Self::of(Subject::Id(id))
+    }
+
+    pub(crate) fn of(subject: Subject) -> Self {
         Self {
-            id,
+            subject,
             preference: Preference::Any,
             ports: None,
             host: Host::default(),
             udp: false,
             timeout: None,
             on_busy: OnBusy::default(),
+            is_made_up: false,
+        }
+    }
+
+    /// The id; none for a port without one.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Id(id) => Some(id),
+            Subject::Any | Subject::Port(_) => None,
         }
     }
 

@@ -146,6 +146,37 @@ pub fn forward_port(id: &str, default_port: u16) -> Result<u16, Error> {
     PortFor::shared()?.forward_port(id, default_port)
 }
 
+/// A guard for any free port of the pool, from the default store: `PortFor::shared()?.any().guard()`.
+///
+/// ```no_run
+/// let guard = port_for::guard_any()?;
+/// println!("http://{}", guard.addr());
+/// # Ok::<(), port_for::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`PortFor::shared`] and [`Request::guard`].
+pub fn guard_any() -> Result<PortGuard, Error> {
+    PortFor::shared()?.any().guard()
+}
+
+/// A guard for this port, from the default store: `PortFor::shared()?.port(port).guard()`. Its users take turns. Blocks
+/// while another holder has it.
+///
+/// ```no_run
+/// let guard = port_for::guard_port(8080)?;
+/// assert_eq!(guard.port(), 8080);
+/// # Ok::<(), port_for::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`PortFor::shared`] and [`Request::guard`]; [`InvalidRequest`](ErrorKind::InvalidRequest) for port 0.
+pub fn guard_port(port: u16) -> Result<PortGuard, Error> {
+    PortFor::shared()?.port(port).guard()
+}
+
 /// A guard for `first` or the next higher port that is free. It has no id, and nothing is remembered.
 ///
 /// ```no_run

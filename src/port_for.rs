@@ -7,7 +7,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use crate::acquire::{self, forget};
-use crate::ask::Ask;
+use crate::ask::{Ask, Subject};
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::guard::PortGuard;
@@ -81,7 +81,37 @@ impl PortFor {
 
     /// Asks for the port of `id`, with more to say about it.
     pub fn request(&self, id: &str) -> Request {
-        Request::new(Arc::clone(&self.0), id.to_owned())
+        Request::new(Arc::clone(&self.0), Ask::new(id.to_owned()))
+    }
+
+    /// Asks for any free port of the pool, from a random place on. It has no id, and nothing is remembered: for servers
+    /// whose port is of no interest. `default_port`, `exact_port` and `on_busy` mean nothing for it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let guards = ports.guard_all([ports.any(), ports.any()])?;
+    /// assert_ne!(guards[0].port(), guards[1].port());
+    /// assert!(ports.assignments()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn any(&self) -> Request {
+        Request::new(Arc::clone(&self.0), Ask::of(Subject::Any))
+    }
+
+    /// Asks for this port. It has no id, and nothing is remembered; its users take turns, with the users of an id that has
+    /// the port as well.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let number = ports.forward_port("api", 0)?;
+    /// let guard = ports.port(number).guard()?;
+    /// assert_eq!((guard.port(), guard.id()), (number, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn port(&self, port: u16) -> Request {
+        Request::new(Arc::clone(&self.0), Ask::of(Subject::Port(port)))
     }
 
     /// Makes the port of `id` yours: assigned, leased and held at 127.0.0.1.
@@ -153,7 +183,7 @@ impl PortFor {
         let asks = requests.into_iter().map(|request| {
             if request.context().store.path() != self.path() {
                 return Err(Cause::OtherStore {
-                    id: request.id().to_owned(),
+                    id: request.id().unwrap_or_default().to_owned(),
                     store: request.context().store.path().to_owned(),
                     ours: self.path().to_owned(),
                 }

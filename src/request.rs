@@ -38,16 +38,16 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(context: Arc<Context>, id: String) -> Self {
+    pub(crate) fn new(context: Arc<Context>, ask: Ask) -> Self {
         Self {
             context,
-            ask: Ask::new(id),
+            ask,
             bad_host: None,
         }
     }
 
-    pub(crate) fn id(&self) -> &str {
-        &self.ask.id
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.ask.id()
     }
 
     /// The store that is asked.
@@ -64,7 +64,7 @@ impl Request {
         match self.bad_host {
             None => Ok(self.ask),
             Some(source) => Err(Cause::UnknownHost {
-                id: self.ask.id,
+                id: self.ask.id().unwrap_or_default().to_owned(),
                 source,
             }
             .into()),

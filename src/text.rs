@@ -10,6 +10,18 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A port and, where there is one, its id: `api` (port 15571), or port 15571.
+pub(crate) struct Subject<'a>(pub(crate) Option<&'a str>, pub(crate) u16);
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Some(id), port) => write!(f, "`{id}` (port {port})"),
+            Self(None, port) => write!(f, "port {port}"),
+        }
+    }
+}
+
 /// A duration as people say it: `0.2 s`, `12 s`, `3 min`.
 pub(crate) struct Seconds(pub(crate) Duration);
 

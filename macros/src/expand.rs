@@ -142,6 +142,11 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
             }
         }
     };
+    let new = if port.id.is_some() {
+        quote!(new)
+    } else {
+        quote!(without_id)
+    };
     let number = request.number.as_ref().map(|number| match number {
         Number::Default(port) => quote!(.default_port(#port)),
         Number::Exact(port, _) => quote!(.exact_port(#port)),
@@ -163,5 +168,5 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         let span = command.span().resolved_at(Span::call_site());
         quote_spanned!(span=> .start(#command))
     });
-    quote!(#private::Wanted::new(#id) #number #ports #host #timeout #on_busy #udp #start)
+    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #start)
 }

@@ -78,37 +78,37 @@ fn without_ids_their_names_come_from_the_parameters() {
         "",
         "fn serves(r#type: PortGuard, _: u16) {}",
         &expect![[r##"
-        #[::core::prelude::v1::test]
-        fn serves() {
-            match ::port_for::__private::guards([
-                ::port_for::__private::Wanted::new(
-                    &::port_for::__private::auto_id(
-                        ::core::option_env!("CARGO_PKG_NAME"),
-                        ::core::module_path!(),
-                        "serves",
-                        "type",
+            #[::core::prelude::v1::test]
+            fn serves() {
+                match ::port_for::__private::guards([
+                    ::port_for::__private::Wanted::without_id(
+                        &::port_for::__private::auto_id(
+                            ::core::option_env!("CARGO_PKG_NAME"),
+                            ::core::module_path!(),
+                            "serves",
+                            "type",
+                        ),
                     ),
-                ),
-                ::port_for::__private::Wanted::new(
-                    &::port_for::__private::auto_id(
-                        ::core::option_env!("CARGO_PKG_NAME"),
-                        ::core::module_path!(),
-                        "serves",
-                        "_1",
+                    ::port_for::__private::Wanted::without_id(
+                        &::port_for::__private::auto_id(
+                            ::core::option_env!("CARGO_PKG_NAME"),
+                            ::core::module_path!(),
+                            "serves",
+                            "_1",
+                        ),
                     ),
-                ),
-            ]) {
-                [mut port_for_slot_0, mut port_for_slot_1] => {
-                    match (
-                        ::port_for::__private::param::<PortGuard>(&mut port_for_slot_0),
-                        ::port_for::__private::param::<u16>(&mut port_for_slot_1),
-                    ) {
-                        (r#type, _port_for_unnamed_1) => {}
+                ]) {
+                    [mut port_for_slot_0, mut port_for_slot_1] => {
+                        match (
+                            ::port_for::__private::param::<PortGuard>(&mut port_for_slot_0),
+                            ::port_for::__private::param::<u16>(&mut port_for_slot_1),
+                        ) {
+                            (r#type, _port_for_unnamed_1) => {}
+                        }
                     }
                 }
             }
-        }
-    "##]],
+        "##]],
     );
 }
 
@@ -157,7 +157,7 @@ fn a_parameters_options_go_before_the_functions() {
                         .exact_port(5432u16)
                         .timeout_millis(120000u64)
                         .on_busy(::port_for::__private::OnBusy::Wait),
-                    ::port_for::__private::Wanted::new(
+                    ::port_for::__private::Wanted::without_id(
                             &::port_for::__private::auto_id(
                                 ::core::option_env!("CARGO_PKG_NAME"),
                                 ::core::module_path!(),
@@ -319,7 +319,7 @@ fn where_another_attribute_may_fill_parameters_only_guards_are_taken() {
             #[rstest]
             fn serves(settings: Settings, port: u16) {
                 match ::port_for::__private::guards([
-                    ::port_for::__private::Wanted::new(
+                    ::port_for::__private::Wanted::without_id(
                         &::port_for::__private::auto_id(
                             ::core::option_env!("CARGO_PKG_NAME"),
                             ::core::module_path!(),
@@ -369,7 +369,7 @@ fn otherwise_every_parameter_is_taken() {
             async fn serves() {
                 match ::port_for::__private::acquired(
                     ::port_for::__private::guards_async([
-                            ::port_for::__private::Wanted::new(
+                            ::port_for::__private::Wanted::without_id(
                                 &::port_for::__private::auto_id(
                                     ::core::option_env!("CARGO_PKG_NAME"),
                                     ::core::module_path!(),
@@ -377,7 +377,7 @@ fn otherwise_every_parameter_is_taken() {
                                     "listener",
                                 ),
                             ),
-                            ::port_for::__private::Wanted::new(
+                            ::port_for::__private::Wanted::without_id(
                                 &::port_for::__private::auto_id(
                                     ::core::option_env!("CARGO_PKG_NAME"),
                                     ::core::module_path!(),

@@ -14,7 +14,8 @@ use crate::wait::Wait;
 impl Target<'_> {
     /// Whether this process was started with a socket of that name, and not one at another port than is demanded.
     pub(super) fn inherited(&self) -> bool {
-        handover::inherited_port(&self.ask.id).is_some_and(|port| match self.ask.preference {
+        let port = self.ask.id().and_then(handover::inherited_port);
+        port.is_some_and(|port| match self.ask.preference {
             Preference::Exact(wanted) => port == wanted,
             Preference::Any | Preference::Default(_) => true,
         })
@@ -24,13 +25,16 @@ impl Target<'_> {
 /// Guards for the sockets that this process was started with, all or none; false when another thread was faster.
 pub(super) async fn all(
     targets: &[&Target<'_>],
-    guards: &mut Vec<PortGuard>,
+    guards: &mut Vec<(usize, PortGuard)>,
     wait: &mut Wait,
 ) -> Result<bool, Error> {
     if targets.is_empty() {
         return Ok(true);
     }
-    let ids: Vec<_> = targets.iter().map(|target| &*target.ask.id).collect();
+    let ids: Vec<_> = targets
+        .iter()
+        .filter_map(|target| target.ask.id())
+        .collect();
     // Unless all goes well, they go back to where they came from.
     let Some(sockets) = handover::take_all(&ids) else {
         return Ok(false);
@@ -38,17 +42,19 @@ pub(super) async fn all(
     let mut places = Vec::with_capacity(ids.len());
     for (target, listener) in targets.iter().zip(sockets.listeners()) {
         let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let addr = (listener.local_addr())
-            .map_err(|source| refused(Some(&target.ask.id), unknown, source))?;
+        let addr =
+            (listener.local_addr()).map_err(|source| refused(target.ask.id(), unknown, source))?;
         let mut udp = None;
         if target.ask.udp {
             udp = Some(udp_beside(target, addr, wait).await?);
         }
         places.push((addr, udp));
     }
-    for ((id, listener), (addr, udp)) in ids.into_iter().zip(sockets.keep()).zip(places) {
+    let sockets = sockets.keep();
+    for (((target, id), listener), (addr, udp)) in targets.iter().zip(ids).zip(sockets).zip(places)
+    {
         let hold = Hold::inherited(addr, listener, udp);
-        guards.push(PortGuard::inherited(id.to_owned(), hold));
+        guards.push((target.nth, PortGuard::inherited(id.to_owned(), hold)));
     }
     Ok(true)
 }
@@ -65,7 +71,7 @@ async fn udp_beside(
         match bind_udp(addr) {
             Ok(socket) => return Ok(socket),
             Err(taken) if taken.is_taken() => obstacle.outlast(target, taken, wait).await?,
-            Err(other) => return Err(refused(Some(&target.ask.id), addr, other.source)),
+            Err(other) => return Err(refused(target.ask.id(), addr, other.source)),
         }
     }
 }

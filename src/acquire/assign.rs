@@ -21,6 +21,9 @@ const STALE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The ports of the ids, for a caller that wants no more than the numbers.
 pub(crate) fn numbers(context: &Context, asks: &[Ask]) -> Result<Vec<u16>, Error> {
+    if asks.iter().any(|ask| ask.id().is_none()) {
+        return Err(Cause::NoId.into());
+    }
     let targets = targets(context, asks)?;
     let mut wait = Wait::new(longest(targets.iter().map(|target| target.timeout)));
     let targets: Vec<_> = targets.iter().collect();
@@ -143,7 +146,7 @@ fn check_exact(
 ) -> Result<(), Error> {
     let (id, store) = (key.to_owned(), store.path().to_owned());
     let conflict = match port {
-        _ if wanted == 0 => Cause::NotAPort { id },
+        _ if wanted == 0 => Cause::NotAPort { id: Some(id) },
         Some(has) if has == wanted => return Ok(()),
         Some(has) => Cause::HasOtherPort {
             id,
@@ -181,8 +184,7 @@ pub(super) fn choose(
     let leases = store.leases();
     let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
     let is_free = |port| {
-        socket::can_be_bound(port)
-            .map_err(|source| refused(Some(&ask.id), at_localhost(port), source))
+        socket::can_be_bound(port).map_err(|source| refused(ask.id(), at_localhost(port), source))
     };
     if let Preference::Default(port) = ask.preference
         && port >= UNPRIVILEGED
@@ -207,7 +209,7 @@ pub(super) fn choose(
         }
     }
     Err(Cause::Exhausted {
-        id: ask.id.clone(),
+        id: ask.id().map(str::to_owned),
         considered: pool.len(),
         assigned: pool.intersection(&assigned).len(),
         held,
@@ -218,7 +220,7 @@ pub(super) fn choose(
 }
 
 /// What an id gets its first port from.
-fn pool<'a>(context: &'a Context, ask: &'a Ask) -> &'a PortSet {
+pub(super) fn pool<'a>(context: &'a Context, ask: &'a Ask) -> &'a PortSet {
     // The system is asked once by each process: its answers rarely change, and cost as much as the rest of the choice.
     static GOOD: Lazy<PortSet> = Lazy::new(PortSet::good);
     let pool = ask.ports.as_ref().or(context.config.pool.as_ref());

@@ -24,7 +24,7 @@ pub(crate) fn release(context: &Context, id: &str) -> Result<Option<u16>, Error>
     let Some(lease) = take_for_a_moment(store, port, change.access())? else {
         let lease = store.leases().path(port);
         return Err(Cause::Busy {
-            id: id.to_owned(),
+            id: Some(id.to_owned()),
             port,
             holder: record::read(&lease),
             waited: Wait::GLANCE,
@@ -99,7 +99,7 @@ async fn forget_unused(
             lease.remove()?;
         }
     }
-    remove_strays(store, &change)?;
+    remove_strays_under(store, &change)?;
     Ok(forgotten)
 }
 
@@ -127,9 +127,16 @@ fn unused(
     Ok(is_unused.then_some(found))
 }
 
-/// Removes the lease files of ports that are nobody's: those of guards without an id, and those of processes that were
-/// killed between forgetting an assignment and removing its file.
-fn remove_strays(store: &Store, change: &Transaction<'_>) -> Result<(), Error> {
+/// Removes the lease files of ports that no id has: those of guards without an id, and those of processes that were
+/// killed between forgetting an assignment and removing its file. Another writer of the store will do it as well.
+pub(super) fn remove_strays(store: &Store) -> Result<(), Error> {
+    match store.try_begin()? {
+        Some(change) => remove_strays_under(store, &change),
+        None => Ok(()),
+    }
+}
+
+fn remove_strays_under(store: &Store, change: &Transaction<'_>) -> Result<(), Error> {
     if !LOCKS_CAN_BE_REMOVED {
         return Ok(());
     }

@@ -1,11 +1,11 @@
 //! The listening socket on a leased port, and what to do about a stranger who has it.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::assign;
 use super::refused::refused;
-use super::target::Target;
+use super::target::{Place, Target};
 use super::tell::{PATIENCE, say, tell};
 use crate::ask::OnBusy;
 use crate::context::Context;
@@ -13,23 +13,24 @@ use crate::error::{Cause, Error, ErrorKind};
 use crate::guard::{Hold, PortGuard, Refused};
 use crate::lease::Lease;
 use crate::marker::{self, Vacater};
+use crate::text::Subject;
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
 
-/// Guards in the order of the targets; none when an id was moved to another port, and all has to begin again.
+/// Guards, each with the number of its ask; none when an id was moved to another port, and all has to begin again.
 pub(super) async fn all(
     context: &Context,
-    targets: &[&Target<'_>],
-    ports: &[u16],
-    leases: impl Iterator<Item = Lease>,
+    places: &[Place<'_>],
+    leases: Vec<Lease>,
     wait: &mut Wait,
-) -> Result<Option<Vec<PortGuard>>, Error> {
-    let mut guards = Vec::with_capacity(targets.len());
-    for ((target, &port), lease) in targets.iter().zip(ports).zip(leases) {
+) -> Result<Option<Vec<(usize, PortGuard)>>, Error> {
+    let mut guards = Vec::with_capacity(places.len());
+    for (&(target, port), lease) in places.iter().zip(leases) {
         let Some(hold) = hold(context, target, port, wait).await? else {
             return Ok(None);
         };
-        guards.push(PortGuard::new(Some(target.ask.id.clone()), hold, lease));
+        let id = target.ask.id().map(str::to_owned);
+        guards.push((target.nth, PortGuard::new(id, hold, lease)));
     }
     Ok(Some(guards))
 }
@@ -50,15 +51,20 @@ async fn hold(
         let taken = match Hold::bind(&addrs, ask.udp) {
             Ok(hold) => return Ok(Some(hold)),
             Err(taken) if taken.is_taken() => taken,
-            Err(other) => return Err(refused(Some(&ask.id), other.addr, other.source)),
+            Err(other) => return Err(refused(ask.id(), other.addr, other.source)),
         };
-        if ask.on_busy == OnBusy::Move && !ask.is_exact() {
+        let moves = ask.on_busy == OnBusy::Move && ask.id().is_some() && !ask.is_exact();
+        if moves && obstacle.met.elapsed() >= CLOSING {
             move_away(context, target, port, taken.protocol, wait).await?;
             return Ok(None);
         }
         obstacle.outlast(target, taken, wait).await?;
     }
 }
+
+/// How long the last user of a port may still be closing it: a process that was just forked keeps copies of its sockets
+/// until it runs its program. No id is moved for that.
+const CLOSING: Duration = Duration::from_millis(20);
 
 /// A stranger who has a port without a lease.
 pub(super) struct Obstacle {
@@ -87,7 +93,7 @@ impl Obstacle {
         taken: Refused,
         wait: &mut Wait,
     ) -> Result<(), Error> {
-        let id = &target.ask.id;
+        let id = target.ask.id();
         let (port, protocol) = (taken.addr.port(), taken.protocol);
         let listens_there = protocol.listens_there();
         if !self.told && self.met.elapsed() >= PATIENCE {
@@ -98,14 +104,18 @@ impl Obstacle {
                     Occupants::of(protocol, port)
                 ),
             };
-            say(&format!("`{id}` has port {port}, but {who}"), target, wait);
+            say(
+                &format!("{} cannot be held: {who}", Subject(id, port)),
+                target,
+                wait,
+            );
             self.told = true;
         }
         if wait.rest().await {
             return Ok(());
         }
         Err(Cause::Occupied {
-            id: id.clone(),
+            id: id.map(str::to_owned),
             port,
             // Before the look at all processes, which can take a while.
             waited: wait.elapsed(),
@@ -158,7 +168,7 @@ async fn try_move(
         change.commit()?;
         let occupants = Occupants::of(protocol, port);
         let listens_there = protocol.listens_there();
-        let id = &target.ask.id;
+        let id = target.ask.id().unwrap_or_default();
         tell(&format!(
             "`{id}` has port {other} from now on; at {port}, another process {listens_there}: {occupants}"
         ));

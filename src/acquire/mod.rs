@@ -1,15 +1,14 @@
 //! The whole story, from what is asked for to guards.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Subject};
 use crate::context::Context;
 use crate::error::{Cause, Error};
-use crate::files;
 use crate::guard::PortGuard;
-use crate::lease::{Lease, record};
+use crate::lease::{Asker, Lease, record};
+use crate::text::Subject as Subjected;
 use crate::wait::{Wait, Waiter, without_pending};
 
 mod adopt;
@@ -23,7 +22,7 @@ mod tell;
 
 pub(crate) use anonymous::available_port;
 pub(crate) use assign::numbers;
-use target::{Target, longest, targets};
+use target::{Place, Target, longest, targets};
 use tell::{PATIENCE, say};
 
 /// Makes all the ports that are asked for yours, or none.
@@ -45,40 +44,59 @@ pub(crate) async fn guards_for(
             targets.iter().partition(|target| target.inherited());
         // 1. Which ports? Those that the store remembers; the ids that it does not know get theirs now.
         //    A writer of the store is not a holder of the port: `OnBusy::Fail` waits for it.
-        let ports = if let Some(ports) = assign::last_read(context, &wanted) {
+        let named: Vec<_> = (wanted.iter().copied())
+            .filter(|target| target.ask.id().is_some())
+            .collect();
+        let ports = if let Some(ports) = assign::last_read(context, &named) {
             ports
         } else {
             let left = longest(targets.iter().map(|target| target.timeout)).max(Wait::GLANCE);
             let mut for_store = Wait::of(waiter, left.saturating_sub(wait.elapsed()));
-            assign::assign(context, &wanted, &mut for_store).await?
+            assign::assign(context, &named, &mut for_store).await?
         };
+        let mut places: Vec<_> = named.into_iter().zip(ports).collect();
+        places.extend(wanted.iter().filter_map(|target| match target.ask.subject {
+            Subject::Port(port) => Some((*target, port)),
+            _ => None,
+        }));
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
-        let mut order: Vec<usize> = (0..wanted.len()).collect();
-        order.sort_unstable_by_key(|&nth| ports[nth]);
-        let mut leases: Vec<_> = wanted.iter().map(|_| None).collect();
-        for nth in order {
-            leases[nth] = lease(context, &wanted, &ports, nth, &mut wait).await?;
-            if leases[nth].is_none() {
-                continue 'again;
+        places.sort_unstable_by_key(|&(_, port)| port);
+        if let Some(pair) = places.windows(2).find(|pair| pair[0].1 == pair[1].1) {
+            let (id, port) = (pair[0].0.ask.id().map(str::to_owned), Some(pair[0].1));
+            return Err(Cause::Twice { id, port }.into());
+        }
+        let mut leases = Vec::with_capacity(places.len());
+        for &place in &places {
+            match lease(context, &places, place, &mut wait).await? {
+                Some(lease) => leases.push(lease),
+                None => continue 'again,
             }
         }
         // 3. Meanwhile an id may have been released, or moved.
-        if !still_assigned(context, &wanted, &ports)? {
+        if !still_assigned(context, &places)? {
             continue;
         }
         // 4. Held.
-        let leases = leases.into_iter().flatten();
-        let Some(mut guards) = hold::all(context, &wanted, &ports, leases, &mut wait).await? else {
+        let Some(mut guards) = hold::all(context, &places, leases, &mut wait).await? else {
             continue;
         };
-        if adopt::all(&inherited, &mut guards, &mut wait).await? {
-            break guards;
+        if !adopt::all(&inherited, &mut guards, &mut wait).await? {
+            continue;
         }
+        // 5. Any port will do: nothing is waited for.
+        for target in wanted
+            .iter()
+            .filter(|target| target.ask.subject == Subject::Any)
+        {
+            guards.push((target.nth, anonymous::any(context, target.ask)?));
+        }
+        break guards;
     };
+    guards.sort_unstable_by_key(|&(nth, _)| nth);
+    let mut guards: Vec<_> = guards.into_iter().map(|(_, guard)| guard).collect();
     for guard in &mut guards {
         guard.set_neighbours(Arc::clone(context) as _);
     }
-    guards.sort_unstable_by_key(|guard| asks.iter().position(|ask| Some(&*ask.id) == guard.id()));
     Ok(guards)
 }
 
@@ -89,44 +107,40 @@ pub(crate) fn array<const N: usize>(guards: Vec<PortGuard>) -> [PortGuard; N] {
         .expect("there is one guard for each port that was asked for")
 }
 
-/// The lease of the nth port, waited for while another holder has it; none when one of the ports is not its id's any
-/// more.
+/// The lease of a place, waited for while another holder has it; none when one of the places is not its id's any more.
 async fn lease(
     context: &Context,
-    targets: &[&Target<'_>],
-    ports: &[u16],
-    nth: usize,
+    places: &[Place<'_>],
+    (target, port): Place<'_>,
     wait: &mut Wait,
 ) -> Result<Option<Lease>, Error> {
-    let (target, port) = (targets[nth], ports[nth]);
-    let (store, id) = (&context.store, &target.ask.id);
+    let (store, id) = (&context.store, target.ask.id().map(str::to_owned));
     let leases = store.leases();
-    // An assignment was just read from the folder: it is there.
-    let Some(access) = store.access()? else {
-        return Err(files::failed(
-            "find the folder",
-            store.path(),
-            io::ErrorKind::NotFound.into(),
-        ));
-    };
+    let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
     loop {
         if let Some(lease) = leases.try_take(port, access)? {
             return Ok(Some(lease));
         }
         // Or the wait would be for another id that has the port by now.
-        if !still_assigned(context, targets, ports)? {
+        if !still_assigned(context, places)? {
             return Ok(None);
         }
-        if wait.is_all_the_waiter_does() && leases.is_held_by_the_asker(port) {
-            let id = id.clone();
+        if wait.is_all_the_waiter_does() && leases.asker(port) == Asker::KeepsIt {
             return Err(Cause::Deadlock { id, port }.into());
         }
         if !told && began.elapsed() >= PATIENCE {
             // The holder of a moment ago may be gone by now: then there is nothing to tell.
             if let Some(holder) = leases.holder(port, access)? {
                 say(
-                    &format!("`{id}` (port {port}) is held by {holder}"),
+                    &format!(
+                        "{} is held by {holder}{}",
+                        Subjected(id.as_deref(), port),
+                        match leases.asker(port) {
+                            Asker::Other => "",
+                            _ => "; this thread or task took it itself",
+                        }
+                    ),
                     target,
                     wait,
                 );
@@ -135,24 +149,25 @@ async fn lease(
         }
         if !wait.rest().await {
             return Err(Cause::Busy {
-                id: id.clone(),
+                id,
                 port,
                 holder: record::read(&leases.path(port)),
                 waited: wait.elapsed(),
                 lease: leases.path(port),
-                advice: target.advice_to_wait(),
+                advice: match leases.asker(port) {
+                    Asker::Other => target.advice_to_wait(),
+                    _ => "this thread or task took it itself: drop that guard first, or use it",
+                },
             }
             .into());
         }
     }
 }
 
-fn still_assigned(
-    context: &Context,
-    targets: &[&Target<'_>],
-    ports: &[u16],
-) -> Result<bool, Error> {
+fn still_assigned(context: &Context, places: &[Place<'_>]) -> Result<bool, Error> {
     let snapshot = context.store.snapshot()?;
-    let mut assigned = targets.iter().zip(ports);
-    Ok(assigned.all(|(target, &port)| snapshot.port_of(&target.key) == Some(port)))
+    let mut named = places
+        .iter()
+        .filter(|(target, _)| target.ask.id().is_some());
+    Ok(named.all(|(target, port)| snapshot.port_of(&target.key) == Some(*port)))
 }

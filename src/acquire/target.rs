@@ -3,29 +3,47 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::ask::{Ask, OnBusy};
+use crate::ask::{Ask, OnBusy, Subject};
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::wait::Wait;
 
 pub(super) struct Target<'a> {
     pub(super) ask: &'a Ask,
-    /// What the store calls the id.
+    /// Which of the asks it is.
+    pub(super) nth: usize,
+    /// What the store calls the id; empty for a port without one.
     pub(super) key: Cow<'a, str>,
     pub(super) timeout: Duration,
 }
 
+/// A target and its port.
+pub(super) type Place<'a> = (&'a Target<'a>, u16);
+
 /// Checks what can be checked before the store is touched.
 pub(super) fn targets<'a>(context: &Context, asks: &'a [Ask]) -> Result<Vec<Target<'a>>, Error> {
     let mut targets: Vec<Target<'a>> = Vec::with_capacity(asks.len());
-    for ask in asks {
-        if targets.iter().any(|other| other.ask.id == ask.id) {
-            let id = ask.id.clone();
-            return Err(Cause::Twice { id }.into());
+    for (nth, ask) in asks.iter().enumerate() {
+        let key = match &ask.subject {
+            Subject::Id(id) => context.key(id)?,
+            Subject::Port(0) => return Err(Cause::NotAPort { id: None }.into()),
+            Subject::Any | Subject::Port(_) => Cow::Borrowed(""),
+        };
+        let is_again = |other: &Target<'_>| other.ask.subject == ask.subject;
+        if ask.subject != Subject::Any && targets.iter().any(is_again) {
+            return Err(Cause::Twice {
+                id: ask.id().map(str::to_owned),
+                port: match ask.subject {
+                    Subject::Port(port) => Some(port),
+                    Subject::Id(_) | Subject::Any => None,
+                },
+            }
+            .into());
         }
         targets.push(Target {
             ask,
-            key: context.key(&ask.id)?,
+            nth,
+            key,
             timeout: ask.timeout.unwrap_or(context.config.timeout),
         });
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::acquire;
-use crate::ask::{Ask, Preference};
+use crate::ask::{Ask, Preference, Subject};
 use crate::error::Error;
 use crate::port_for::PortFor;
 use crate::server::ServerCommand;
@@ -31,6 +31,15 @@ impl Wanted {
         Self(Ask::new(id.as_ref().to_owned()), None)
     }
 
+    /// The port of a parameter that was given no id: any port will do. `id` is made for it.
+    #[must_use]
+    pub fn without_id(id: &(impl AsRef<str> + ?Sized)) -> Self {
+        let mut wanted = Self::new(id);
+        wanted.0.on_busy = OnBusy::Move;
+        wanted.0.is_made_up = true;
+        wanted
+    }
+
     /// As [`Request::default_port`](crate::Request::default_port); so are the others.
     #[must_use]
     pub fn default_port(mut self, port: u16) -> Self {
@@ -41,7 +50,13 @@ impl Wanted {
     /// `exact = 80`.
     #[must_use]
     pub fn exact_port(mut self, port: u16) -> Self {
-        self.0.preference = Preference::Exact(port);
+        if self.0.is_made_up {
+            // A number that tests take turns on, whatever they are called.
+            self.0.subject = Subject::Port(port);
+            self.0.on_busy = OnBusy::Wait;
+        } else {
+            self.0.preference = Preference::Exact(port);
+        }
         self
     }
 

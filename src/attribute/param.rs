@@ -88,8 +88,11 @@ impl Slot {
         Ok(&mut self.server)
     }
 
+    /// The guard, which stays here until the test's body has ended.
     fn guard(&mut self) -> &mut PortGuard {
-        (self.guard.as_mut()).expect("a slot is read once, for its one parameter")
+        let guard = (self.guard.as_mut()).expect("a slot is read once, for its one parameter");
+        guard.stays();
+        guard
     }
 }
 

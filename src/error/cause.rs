@@ -65,11 +65,11 @@ pub(crate) enum Cause {
     },
 
     NotAPort {
-        id: String,
+        id: Option<String>,
     },
 
     Busy {
-        id: String,
+        id: Option<String>,
         port: u16,
         holder: Holder,
         waited: Duration,
@@ -78,7 +78,7 @@ pub(crate) enum Cause {
     },
 
     Occupied {
-        id: String,
+        id: Option<String>,
         port: u16,
         /// The guard of another store that has vacated the port.
         vacater: Option<Vacater>,
@@ -96,6 +96,9 @@ pub(crate) enum Cause {
         advice: &'static str,
     },
 
+    /// A number is wanted of a request that has no id.
+    NoId,
+
     UnknownHost {
         id: String,
         source: ParseHostError,
@@ -108,7 +111,7 @@ pub(crate) enum Cause {
     },
 
     Exhausted {
-        id: String,
+        id: Option<String>,
         considered: usize,
         assigned: usize,
         held: usize,
@@ -121,11 +124,13 @@ pub(crate) enum Cause {
     },
 
     Twice {
-        id: String,
+        id: Option<String>,
+        /// For a port without an id.
+        port: Option<u16>,
     },
 
     Deadlock {
-        id: String,
+        id: Option<String>,
         port: u16,
     },
 
@@ -190,7 +195,8 @@ impl Cause {
     pub(super) fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidId { .. } => ErrorKind::InvalidId,
-            Self::NotAPort { .. }
+            Self::NoId
+            | Self::NotAPort { .. }
             | Self::UnknownHost { .. }
             | Self::OtherStore { .. }
             | Self::Condition { .. } => ErrorKind::InvalidRequest,
@@ -222,17 +228,17 @@ impl Cause {
     pub(super) fn id(&self) -> Option<&str> {
         match self {
             Self::InvalidId { id, .. }
-            | Self::NotAPort { id }
             | Self::UnknownHost { id, .. }
             | Self::OtherStore { id, .. }
             | Self::HasOtherPort { id, .. }
-            | Self::PortOfOther { id, .. }
+            | Self::PortOfOther { id, .. } => Some(id),
+            Self::NotAPort { id }
             | Self::Busy { id, .. }
             | Self::Occupied { id, .. }
             | Self::Exhausted { id, .. }
-            | Self::Twice { id }
-            | Self::Deadlock { id, .. } => Some(id),
-            Self::Bind { id, .. }
+            | Self::Twice { id, .. }
+            | Self::Deadlock { id, .. }
+            | Self::Bind { id, .. }
             | Self::Handoff { id, .. }
             | Self::Start { id, .. }
             | Self::Recipe { id, .. } => id.as_deref(),
@@ -253,6 +259,7 @@ impl Cause {
             | Self::Condition { port, .. }
             | Self::Server { port, .. } => Some(*port),
             Self::Bind { addr, .. } => Some(addr.port()),
+            Self::Twice { port, .. } => *port,
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::cause::Cause;
-use crate::text::Seconds;
+use crate::text::{Seconds, Subject};
 use crate::wait::Wait;
 
 impl fmt::Display for Cause {
@@ -79,7 +79,8 @@ impl fmt::Display for Cause {
             ),
             Self::NotAPort { id } => write!(
                 f,
-                "`{id}` cannot have exactly port 0: it stands for no port; ask for one from 1 to 65535"
+                "cannot have exactly port 0{}: it stands for no port; ask for one from 1 to 65535",
+                For(id)
             ),
             Self::Busy {
                 id,
@@ -89,7 +90,7 @@ impl fmt::Display for Cause {
                 lease,
                 advice,
             } => {
-                write!(f, "`{id}` (port {port}) is held by {holder}")?;
+                write!(f, "{} is held by {holder}", Subject(id.as_deref(), *port))?;
                 let lease = lease.display();
                 if *waited > Wait::GLANCE {
                     write!(f, "; waited {} for the lease `{lease}`", Seconds(*waited))?;
@@ -101,34 +102,41 @@ impl fmt::Display for Cause {
             Self::Occupied {
                 id,
                 port,
-                vacater: Some(by),
-                waited,
-                ..
-            } => write!(
-                f,
-                "`{id}` has port {port}, but a guard of another store has vacated it for its server: {by}; waited {}; let it \
-                 end, or release `{id}` (`port-for --unbind`) to have another port assigned",
-                Seconds(*waited)
-            ),
-            Self::Occupied {
-                id,
-                port,
+                vacater,
                 occupants,
                 listens_there,
                 waited,
                 ..
-            } => write!(
-                f,
-                "`{id}` has port {port}, but another process {listens_there} without a lease: {occupants}; waited {}; end that \
-                 server, or release `{id}` (`port-for --unbind`) to have another port assigned",
-                Seconds(*waited)
-            ),
+            } => {
+                let subject = Subject(id.as_deref(), *port);
+                match vacater {
+                    Some(by) => write!(
+                        f,
+                        "{subject} cannot be held: a guard of another store has vacated it for its server: {by}"
+                    )?,
+                    None => write!(
+                        f,
+                        "{subject} cannot be held: another process {listens_there} without a lease: {occupants}"
+                    )?,
+                }
+                write!(f, "; waited {}; let it end", Seconds(*waited))?;
+                match id {
+                    Some(id) => write!(
+                        f,
+                        ", or release `{id}` (`port-for --unbind`) to have another port assigned"
+                    ),
+                    None => f.write_str(", or ask for another port"),
+                }
+            }
             Self::Bind {
                 id,
                 addr,
                 source,
                 advice,
             } => write!(f, "cannot bind {addr}{}: {source}; {advice}", For(id)),
+            Self::NoId => f.write_str(
+                "cannot assign a port without an id: nothing would remember it; ask for a guard, or for an id",
+            ),
             Self::UnknownHost { id, source } => {
                 write!(f, "cannot hold the port of `{id}`: {source}")
             }
@@ -147,22 +155,30 @@ impl fmt::Display for Cause {
                 store,
             } => write!(
                 f,
-                "no port is left for `{id}`: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
+                "no port is left{}: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
                  {held} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
+                For(id),
                 store.display()
             ),
             Self::NoneAbove { first } => write!(
                 f,
                 "no port from {first} to 65535 is free; ask for a lower first port"
             ),
-            Self::Twice { id } => write!(
-                f,
-                "`{id}` is asked for twice in one call, and would wait for itself; ask for it once"
-            ),
+            Self::Twice { id, port } => {
+                match (id, port) {
+                    (Some(id), Some(port)) => write!(f, "{}", Subject(Some(id), *port))?,
+                    (Some(id), None) => write!(f, "`{id}`")?,
+                    (None, port) => write!(f, "port {}", port.unwrap_or_default())?,
+                }
+                f.write_str(
+                    " is asked for twice in one call, and would wait for itself; ask for it once",
+                )
+            }
             Self::Deadlock { id, port } => write!(
                 f,
-                "`{id}` (port {port}) was taken by this thread or task, and waiting for oneself never ends; drop that guard \
-                 first, or use it; if another thread has it by now, ask from there"
+                "{} was taken by this thread or task, and waiting for oneself never ends; drop that guard \
+                 first, or use it; if another thread has it by now, ask from there",
+                Subject(id.as_deref(), *port)
             ),
             Self::Handoff {
                 wanted,

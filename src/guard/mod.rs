@@ -1,5 +1,6 @@
 //! The guard: an assigned port, its lease, and the socket that holds it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -373,6 +374,36 @@ impl PortGuard {
     #[cfg(all(unix, feature = "cli"))]
     pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
         self.tenancy.lock()
+    }
+
+    /// The thread or task that acquired it keeps it.
+    pub(crate) fn stays(&self) {
+        self.tenancy.stays();
+    }
+
+    /// Vacates the port, and keeps it leased until the calling thread ends, which is a test's, or the process: for helpers
+    /// that can only return an address or a number. The thread cannot get the port a second time.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// # let port_of_the_api = || ports.guard("api")?.keep_for_test();
+    /// let addr = port_of_the_api()?;
+    /// let server = std::net::TcpListener::bind(addr)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`vacate`](Self::vacate).
+    pub fn keep_for_test(mut self) -> Result<SocketAddr, Error> {
+        thread_local! {
+            static KEPT: RefCell<Vec<PortGuard>> = const { RefCell::new(Vec::new()) };
+        }
+        let addr = self.vacate()?;
+        self.stays();
+        KEPT.with(|kept| kept.borrow_mut().push(self));
+        Ok(addr)
     }
 
     /// Gives the port up, and tells of a failure to; a drop does the same silently. While a [`Server`](crate::Server) that

@@ -47,6 +47,13 @@ impl Tenancy {
         }
     }
 
+    /// The thread or task that took the lease keeps it.
+    pub(crate) fn stays(&self) {
+        if let Some(Ownership::Leased(lease)) = self.0.as_deref() {
+            lease.stays();
+        }
+    }
+
     #[cfg(all(unix, feature = "cli"))]
     pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
         match self.0.as_deref()? {

@@ -20,6 +20,7 @@ mod takers;
 pub(crate) use lock::Lock;
 use lock::{LockFile, Tried};
 use open_files::OpenFiles;
+pub(crate) use takers::Asker;
 
 /// The folder of lease files that belongs to a store: one file a port, made when the port is first used.
 #[derive(Debug)]
@@ -143,14 +144,13 @@ impl Leases {
         Ok(())
     }
 
-    /// Whether the thread or task that asks is the one that took the lease of `port`.
-    pub(crate) fn is_held_by_the_asker(&self, port: u16) -> bool {
+    /// What the thread or task that asks has to do with the lease of `port`.
+    pub(crate) fn asker(&self, port: u16) -> Asker {
         let path = self.path(port);
-        let Ok(found) = fs::symlink_metadata(&path) else {
-            return false;
-        };
-        let id = FileId::new(&found, &path);
-        takers::is_the_asker(id)
+        match fs::symlink_metadata(&path) {
+            Ok(found) => takers::asker_of(&FileId::new(&found, &path)),
+            Err(_) => Asker::Other,
+        }
     }
 }
 
@@ -181,6 +181,13 @@ impl Lease {
     /// Whether this process took the lease, and not the parent that it was forked from.
     pub(crate) fn is_ours(&self) -> bool {
         self.lock.as_ref().is_some_and(Lock::is_ours)
+    }
+
+    /// The thread or task that took it keeps it: to wait for it there would never end.
+    pub(crate) fn stays(&self) {
+        if let Some(lock) = &self.lock {
+            takers::keep(lock.id());
+        }
     }
 
     /// The lock, for those who keep it beyond this process's program. Not after a release.

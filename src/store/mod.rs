@@ -157,6 +157,18 @@ impl Store {
         Ok(access.map(|access| *self.access.get_or_init(|| access)))
     }
 
+    /// How the folder may be used, which is made if need be.
+    ///
+    /// # Errors
+    ///
+    /// As [`access`](Self::access), and when it cannot be made.
+    pub(crate) fn access_or_make(&self) -> Result<Access, Error> {
+        match self.access()? {
+            Some(access) => Ok(access),
+            None => self.make_folder(),
+        }
+    }
+
     /// Makes the folder if need be, and tells how it may be used.
     fn make_folder(&self) -> Result<Access, Error> {
         let access = files::make_folder(self.folder())?;

@@ -43,11 +43,8 @@ impl Store {
     }
 
     /// Starts a change; none while the store's lock is held.
-    fn try_begin(&self) -> Result<Option<Transaction<'_>>, Error> {
-        let access = match self.access()? {
-            Some(access) => access,
-            None => self.make_folder()?,
-        };
+    pub(crate) fn try_begin(&self) -> Result<Option<Transaction<'_>>, Error> {
+        let access = self.access_or_make()?;
         let Some(lock) = Lock::try_take(&self.lock, access)? else {
             return Ok(None);
         };

@@ -63,11 +63,12 @@ fn marked(
     port_for::PortFor::shared().map(drop)
 }
 
-/// Whether this thread holds `id`: asking for it is a mistake then, told at once.
+/// Whether this thread holds `id`.
 fn is_held(id: &str) -> bool {
-    match port_for::guard(id) {
+    let ports = port_for::PortFor::shared().unwrap();
+    match ports.request(id).on_busy(port_for::OnBusy::Fail).guard() {
         Ok(_) => false,
-        Err(error) if error.kind() == ErrorKind::Deadlock => true,
+        Err(error) if matches!(error.kind(), ErrorKind::Deadlock | ErrorKind::Busy) => true,
         Err(error) => panic!("{error}"),
     }
 }

@@ -210,19 +210,28 @@ fn a_guard_is_shown_with_its_id_its_address_and_its_state() {
 }
 
 #[test]
-fn the_thread_that_holds_a_port_cannot_wait_for_it() {
+fn a_thread_that_waits_for_its_own_guard_is_told_in_the_end_and_an_id_twice_at_once() {
     let store = TempStore::new();
     let db = &*format!("db {}", store.api);
     let _guard = store.guard(&store.api).unwrap();
-    // With the default timeout of a minute: the error comes at once, or the test is seen to hang.
+    let short = |ports: &PortFor, id: &str| {
+        let request = ports.request(id).timeout(Duration::from_millis(50));
+        request.guard().unwrap_err()
+    };
     for error in [
-        store.guard(&store.api).unwrap_err(),
-        store.reopened().guard(&store.api).unwrap_err(),
-        store.guards([db, &store.api]).unwrap_err(),
-        store.guards([db, db]).unwrap_err(),
+        short(&store, &store.api),
+        short(&store.reopened(), &store.api),
     ] {
-        assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        assert!(error.to_string().contains("took it itself"), "{error}");
     }
+    // With the default timeout of a minute: the error comes at once, or the test is seen to hang.
+    let error = store.guards([db, db]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+    let number = store.forward_port(db, 0).unwrap();
+    let both = [store.request(db), store.port(number)];
+    let error = store.guard_all(both).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
     // What it got before the error, it has let go.
     drop(store.request(db).timeout(Duration::ZERO).guard().unwrap());
 }

@@ -84,7 +84,7 @@ fn a_lease_whose_file_was_deleted_between_two_uses_is_made_anew() {
         .guard()
         .unwrap_err();
     // The lease is found to be held, and by whom.
-    assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     drop(guard);
     drop(another.guard(&store.api).unwrap());
 }

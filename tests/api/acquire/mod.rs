@@ -1,5 +1,6 @@
 //! From an id to its port, and back to a port without an id.
 
+mod any_port;
 mod assign;
 mod busy;
 mod forget;

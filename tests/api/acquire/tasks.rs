@@ -264,18 +264,21 @@ fn whatever_runs_the_task_is_not_stopped_and_is_told_when_to_look_again() {
 }
 
 #[test]
-fn a_task_that_stops_its_thread_to_wait_for_itself_is_told_at_once() {
+fn a_task_that_stops_its_thread_to_wait_for_itself_is_told_in_the_end() {
     let store = TempStore::new();
     let ask_twice = |ports: PortFor, id: String| {
         let _first = ports.guard(&id).unwrap();
-        ports.guard(&id).map(drop).unwrap_err()
+        let second = ports.request(&id).timeout(Duration::from_millis(50));
+        second.guard().map(drop).unwrap_err()
     };
     one_thread().block_on(async {
         let (ports, id) = (PortFor::clone(&store), store.api.clone());
-        let error = ask_twice(ports.clone(), id.clone());
-        assert_eq!(error.kind(), ErrorKind::Deadlock);
-        let error = spawn(async move { ask_twice(ports, id) }).await.unwrap();
-        assert_eq!(error.kind(), ErrorKind::Deadlock);
+        let here = ask_twice(ports.clone(), id.clone());
+        let there = spawn(async move { ask_twice(ports, id) }).await.unwrap();
+        for error in [here, there] {
+            assert_eq!(error.kind(), ErrorKind::Busy);
+            assert!(error.to_string().contains("took it itself"), "{error}");
+        }
     });
 }
 

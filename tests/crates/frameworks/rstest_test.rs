@@ -110,11 +110,11 @@ async fn a_wait_before_the_body_does_not_stop_the_runtime(
     converse_async_on(api, "after").await;
 }
 
-#[port_for("frameworks/twice")]
+#[port_for("frameworks/twice", timeout = "50ms")]
 #[rstest]
 #[tokio::test]
-#[should_panic(expected = "was taken by this thread or task")]
-async fn a_wait_for_the_tests_own_fixture_is_told_at_once(
+#[should_panic(expected = "this thread or task took it itself")]
+async fn a_wait_for_the_tests_own_fixture_is_told_in_the_end(
     #[from(port_for::fixture::port)]
     #[with("frameworks/twice")]
     first: PortGuard,

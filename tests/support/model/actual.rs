@@ -140,20 +140,18 @@ impl<'a> World<'a> {
                 let got = self.call(*caller, move |ports| ports.forward_port(id, number));
                 self.agree(&expected, &got)
             }
-            Step::Ask(caller, ask) => {
-                self.guard(std::slice::from_ref(ask), caller.thread, |world| {
-                    Ok(vec![world.ask(*caller, ask, |request| request.guard())?])
-                })
-            }
+            Step::Ask(caller, ask) => self.guard(std::slice::from_ref(ask), |world| {
+                Ok(vec![world.ask(*caller, ask, |request| request.guard())?])
+            }),
             Step::Guard(caller, id) => {
                 let id = *id;
-                self.guard(&[Ask::plain(id)], caller.thread, |world| {
+                self.guard(&[Ask::plain(id)], |world| {
                     Ok(vec![world.call(*caller, move |ports| ports.guard(id))?])
                 })
             }
             Step::Guards(caller, ids) => {
                 let asks: Vec<_> = ids.iter().map(|id| Ask::plain(id)).collect();
-                self.guard(&asks, caller.thread, |world| match ids[..] {
+                self.guard(&asks, |world| match ids[..] {
                     [a, b] => world.call(*caller, move |ports| ports.guards([a, b]).map(Vec::from)),
                     [a, b, c] => {
                         world.call(*caller, move |ports| ports.guards([a, b, c]).map(Vec::from))
@@ -167,7 +165,7 @@ impl<'a> World<'a> {
                     // Whose the ports behind ours are is not known.
                     return Ok(());
                 };
-                self.model.take_available(port, caller.thread);
+                self.model.take_available(port);
                 let got = self.call(*caller, move |ports| ports.available_port(first));
                 let got = got.map(|guard| {
                     self.guards.push(guard);
@@ -283,7 +281,6 @@ impl<'a> World<'a> {
     fn guard(
         &mut self,
         asks: &[Ask],
-        thread: Thread,
         call: impl FnOnce(&Self) -> Result<Vec<PortGuard>, Error>,
     ) -> Result<(), String> {
         let of_asked = |model: &Model| {
@@ -292,7 +289,7 @@ impl<'a> World<'a> {
                 .collect::<Vec<_>>()
         };
         let mut touched = of_asked(&self.model);
-        let expected = self.model.guard(asks, thread);
+        let expected = self.model.guard(asks);
         touched.extend(of_asked(&self.model));
         let got = call(self).map(|guards| self.guards.extend(guards));
         let is_failed = got.is_err();

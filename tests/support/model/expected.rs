@@ -6,7 +6,7 @@ use port_for::{ErrorKind, OnBusy};
 
 use super::order::turn;
 use super::sockets::{Family, Guard, Handoff, Place, Socket, State};
-use super::steps::{ABSENT_HOST, Ask, Port, Thread, UNKNOWN_HOST, Wish};
+use super::steps::{ABSENT_HOST, Ask, Port, UNKNOWN_HOST, Wish};
 
 /// What comes out, or the kinds of error of which one does: where several things are wrong, any may be told.
 pub type Expected<T> = Result<T, Vec<ErrorKind>>;
@@ -220,21 +220,14 @@ impl Model {
     }
 
     /// All of them, or none.
-    pub fn guard(&mut self, asks: &[Ask], thread: Thread) -> Expected<Vec<u16>> {
+    pub fn guard(&mut self, asks: &[Ask]) -> Expected<Vec<u16>> {
         'again: loop {
             let ports = self.assign(asks)?;
             let in_the_way = self
                 .guards
                 .iter()
                 .filter(|guard| ports.contains(&guard.port));
-            let kind = |guard: &Guard| {
-                if guard.taker == thread {
-                    ErrorKind::Deadlock
-                } else {
-                    ErrorKind::Busy
-                }
-            };
-            let busy: Vec<_> = in_the_way.map(kind).collect();
+            let busy: Vec<_> = in_the_way.map(|_| ErrorKind::Busy).collect();
             if !busy.is_empty() {
                 return Err(busy);
             }
@@ -243,7 +236,7 @@ impl Model {
                 if ask.host == Some(ABSENT_HOST) {
                     return Err(vec![ErrorKind::Bind]);
                 }
-                let guard = self.new_guard(ask, port, thread);
+                let guard = self.new_guard(ask, port);
                 if !guard.sockets().any(|socket| self.has(socket)) {
                     guards.push(guard);
                     continue;
@@ -267,7 +260,7 @@ impl Model {
         }
     }
 
-    fn new_guard(&self, ask: &Ask, port: u16, taker: Thread) -> Guard {
+    fn new_guard(&self, ask: &Ask, port: u16) -> Guard {
         let families: &[Family] = match ask.host {
             Some("::1") => &[Family::V6],
             Some("localhost") if self.has_ipv6 => &[Family::V4, Family::V6],
@@ -281,7 +274,6 @@ impl Model {
         Guard {
             id: ask.id,
             port,
-            taker,
             handoff: Handoff::Held,
             places: families.iter().map(place).collect(),
         }
@@ -295,8 +287,8 @@ impl Model {
         from_there.find(|&&port| is_free_to_assign(port)).copied()
     }
 
-    pub fn take_available(&mut self, port: u16, thread: Thread) {
-        let guard = self.new_guard(&Ask::plain("-"), port, thread);
+    pub fn take_available(&mut self, port: u16) {
+        let guard = self.new_guard(&Ask::plain("-"), port);
         self.guards.push(guard);
     }
 }

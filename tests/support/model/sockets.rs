@@ -1,7 +1,5 @@
 //! Who has which port, in the model.
 
-use super::steps::Thread;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Socket {
     pub port: u16,
@@ -27,7 +25,6 @@ pub enum State {
 pub struct Guard {
     pub id: &'static str,
     pub port: u16,
-    pub taker: Thread,
     pub handoff: Handoff,
     /// One for each address that it is held at; the first is the one that is handed over.
     pub places: Vec<Place>,
