@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::error::{Cause, Error};
 use crate::files;
 use crate::guard::Neighbours;
-use crate::id::{MAX_ID, broken_rule};
+use crate::id::broken_rule_of_new;
 use crate::store::{Store, location};
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Context {
     ///
     /// When `id` breaks the rule of ids.
     pub(crate) fn key<'a>(&self, id: &'a str) -> Result<Cow<'a, str>, Error> {
-        if let Some(rule) = broken_rule(id, MAX_ID) {
+        if let Some(rule) = broken_rule_of_new(id) {
             let id = id.to_owned();
             return Err(Cause::InvalidId { id, rule }.into());
         }

@@ -1,11 +1,37 @@
 //! What an id may be, and the number it is turned into.
 
+use std::ops::RangeInclusive;
+
 /// The most bytes an id may have.
 pub(crate) const MAX_ID: usize = 255;
 /// The most bytes a namespace may have: room for the longest path of a checkout.
 pub(crate) const MAX_NAMESPACE: usize = 4096;
 
-/// The rule that `id` breaks, if it breaks one.
+/// Characters that are not seen, or change the direction of what is: with them, two ids can look the same. The soft hyphen,
+/// zero-width ones, marks and embeddings of directions, invisible operators, isolates, and the byte order mark.
+const UNSEEN: [RangeInclusive<char>; 6] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{2064}',
+    '\u{2066}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+];
+
+/// The rule that a new id breaks, if it breaks one.
+pub(crate) fn broken_rule_of_new(id: &str) -> Option<&'static str> {
+    broken_rule(id, MAX_ID).or_else(|| {
+        if id.trim() != id {
+            Some("it begins or ends with white space; remove it")
+        } else if id.chars().any(|c| UNSEEN.iter().any(|unseen| unseen.contains(&c))) {
+            Some("it contains a character that is not seen, or turns the direction of text; remove it")
+        } else {
+            None
+        }
+    })
+}
+
+/// The rule that `id` breaks, if it breaks one of those that hold for every store, whenever it was written.
 pub(crate) fn broken_rule(id: &str, max: usize) -> Option<&'static str> {
     broken_rule_of_plain(id, max).or_else(|| {
         id.chars()

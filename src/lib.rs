@@ -30,6 +30,11 @@
 // list.
 pub mod guide;
 
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod attribute;
 #[cfg(any(feature = "cli", fuzzing))]
 mod command;

@@ -5,10 +5,25 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::ToTokens;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use syn::{Error, Expr, ExprLit, Lit, LitInt, LitStr, Path};
 
 /// The most bytes that an id may have.
 const ID_MAX: usize = 255;
+
+/// Characters that are not seen, or change the direction of what is. `src/id.rs` has the same ones.
+const UNSEEN: [RangeInclusive<char>; 6] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{2064}',
+    '\u{2066}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+];
+
+fn is_unseen(c: char) -> bool {
+    UNSEEN.iter().any(|unseen| unseen.contains(&c))
+}
 
 /// Every option with an example of it, in the order that a message lists them.
 const OPTIONS: [(&str, &str); 10] = [
@@ -361,6 +376,15 @@ fn id_literal(expr: Expr) -> syn::Result<LitStr> {
     }
     if id.starts_with('-') {
         return error(&literal, "an id must not start with `-`");
+    }
+    if id.trim() != id {
+        return error(&literal, "an id must not begin or end with white space");
+    }
+    if let Some(unseen) = id.chars().find(|&c| is_unseen(c)) {
+        let unseen = unseen.escape_unicode();
+        let message =
+            format_args!("an id must not contain a character that is not seen: `{unseen}`");
+        return error(&literal, message);
     }
     Ok(literal)
 }

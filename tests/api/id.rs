@@ -15,6 +15,11 @@ fn an_id_that_breaks_the_rule_is_an_error_that_names_the_rule() {
         ("a\nb", "control character"),
         ("a\0", "control character"),
         ("\u{7f}", "control character"),
+        (" api", "white space"),
+        ("api\u{a0}", "white space"),
+        ("a\u{200b}pi", "not seen"),
+        ("a\u{202e}pi", "not seen"),
+        ("\u{feff}api", "not seen"),
     ] {
         let results = [
             store.guard(id).map(drop),

@@ -67,7 +67,7 @@ fn a_name_that_is_not_text_is_a_usage_error() {
 #[rstest]
 #[case("3000-2000", &["column 1", "backwards", "2000-3000"])]
 #[case("70000", &["column 1", "70000", "too high"])]
-#[case("", &["column 1", "missing"])]
+#[case(",", &["column 1", "missing"])]
 #[case("a-b", &["column 1", "\"a\" is not a number"])]
 #[case("8000,a-b", &["column 6", "\"a\" is not a number"])]
 fn a_set_that_is_none_is_an_error_that_points_into_it(#[case] set: &str, #[case] said: &[&str]) {

@@ -10,10 +10,10 @@
 )]
 mod child;
 mod fixture_test;
+mod guide;
 mod other_runtimes_test;
 mod plain;
 mod pool_test;
-mod readme;
 mod rstest_reuse_test;
 mod rstest_test;
 mod test_case_test;
