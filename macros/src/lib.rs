@@ -2,10 +2,12 @@
 
 mod args;
 mod expand;
+mod function;
 mod options;
 mod test_fn;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use proc_macro::TokenStream;
 

@@ -2,21 +2,19 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::lease::Lease;
-use crate::marker;
 use crate::wait::{Wait, Waiter, without_pending};
-use crate::who::Occupants;
 
 mod hold;
 mod host;
 mod ownership;
+mod refusal;
 mod shared_hold;
 
 pub(crate) use hold::{Hold, Refused, State, bind_udp};
@@ -338,21 +336,6 @@ impl PortGuard {
         }
     }
 
-    fn not_rearmed(&self, state: State, refused: Refused) -> Error {
-        let state = state.describe();
-        let state = if refused.is_taken() {
-            let occupants = Occupants::of(refused.protocol, self.port());
-            format!(
-                "{state}, and {occupants} {}",
-                refused.protocol.listens_there()
-            )
-        } else {
-            format!("{state}, and the system refuses: {}", refused.source)
-        };
-        let advice = "stop that server or close that socket first";
-        self.handoff("hold the port again", state, advice, Some(refused.source))
-    }
-
     pub(crate) fn hold(&self) -> &SharedHold {
         &self.hold
     }
@@ -429,48 +412,6 @@ impl PortGuard {
         let closed =
             closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
         closed.and(self.tenancy.end())
-    }
-
-    pub(crate) fn wrong_state(
-        &self,
-        wanted: &'static str,
-        state: State,
-        advice: &'static str,
-    ) -> Error {
-        self.handoff(wanted, state.describe().to_owned(), advice, None)
-    }
-
-    /// The port cannot be marked.
-    fn marked(&self, wanted: &'static str, error: io::Error) -> Error {
-        let by = marker::vacater_of(self.port()).map_or_else(String::new, |by| format!(": {by}"));
-        self.failed(
-            wanted,
-            &format!("another process marks it as its own{by}"),
-            error,
-        )
-    }
-
-    fn failed(&self, wanted: &'static str, state: &str, error: io::Error) -> Error {
-        let state = format!("{state}: {error}");
-        self.handoff(wanted, state, "drop the guard and ask again", Some(error))
-    }
-
-    pub(crate) fn handoff(
-        &self,
-        wanted: &'static str,
-        state: String,
-        advice: &'static str,
-        source: Option<io::Error>,
-    ) -> Error {
-        Cause::Handoff {
-            wanted,
-            id: self.id.clone(),
-            port: self.port(),
-            state,
-            advice,
-            source,
-        }
-        .into()
     }
 }
 

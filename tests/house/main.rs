@@ -153,7 +153,7 @@ fn users_compile_no_crate_in_two_versions() {
 
 #[test]
 fn the_attribute_and_the_library_have_one_table_of_unseen_characters() {
-    let [ours, theirs] = ["src/id.rs", "macros/src/options.rs"].map(|file| {
+    let [ours, theirs] = ["src/id.rs", "macros/src/values.rs"].map(|file| {
         let code = read(file);
         let (_, table) = code.split_once("const UNSEEN").unwrap();
         table.split_once("];").unwrap().0.to_owned()

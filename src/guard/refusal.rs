@@ -1,0 +1,68 @@
+//! What a guard says when a call is not possible.
+
+use std::io;
+
+use super::PortGuard;
+use super::hold::{Refused, State};
+use crate::error::{Cause, Error};
+use crate::marker;
+use crate::who::Occupants;
+
+impl PortGuard {
+    pub(super) fn not_rearmed(&self, state: State, refused: Refused) -> Error {
+        let state = state.describe();
+        let state = if refused.is_taken() {
+            let occupants = Occupants::of(refused.protocol, self.port());
+            format!(
+                "{state}, and {occupants} {}",
+                refused.protocol.listens_there()
+            )
+        } else {
+            format!("{state}, and the system refuses: {}", refused.source)
+        };
+        let advice = "stop that server or close that socket first";
+        self.handoff("hold the port again", state, advice, Some(refused.source))
+    }
+
+    pub(crate) fn wrong_state(
+        &self,
+        wanted: &'static str,
+        state: State,
+        advice: &'static str,
+    ) -> Error {
+        self.handoff(wanted, state.describe().to_owned(), advice, None)
+    }
+
+    /// The port cannot be marked.
+    pub(super) fn marked(&self, wanted: &'static str, error: io::Error) -> Error {
+        let by = marker::vacater_of(self.port()).map_or_else(String::new, |by| format!(": {by}"));
+        self.failed(
+            wanted,
+            &format!("another process marks it as its own{by}"),
+            error,
+        )
+    }
+
+    pub(super) fn failed(&self, wanted: &'static str, state: &str, error: io::Error) -> Error {
+        let state = format!("{state}: {error}");
+        self.handoff(wanted, state, "drop the guard and ask again", Some(error))
+    }
+
+    pub(crate) fn handoff(
+        &self,
+        wanted: &'static str,
+        state: String,
+        advice: &'static str,
+        source: Option<io::Error>,
+    ) -> Error {
+        Cause::Handoff {
+            wanted,
+            id: self.id.clone(),
+            port: self.port(),
+            state,
+            advice,
+            source,
+        }
+        .into()
+    }
+}
