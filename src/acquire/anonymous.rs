@@ -24,7 +24,11 @@ pub(crate) fn available_port(context: &Context, first: u16) -> Result<PortGuard,
         if change.snapshot().id_of(port).is_some() || !is_free(port)? {
             continue;
         }
-        let Some(lease) = context.store.leases().try_take(port, change.access())? else {
+        let Some(lease) = context
+            .store
+            .leases()
+            .try_take(port, None, change.access())?
+        else {
             continue;
         };
         match Hold::bind(&[at_localhost(port)], false) {
@@ -58,7 +62,7 @@ pub(super) fn any(context: &Context, ask: &Ask) -> Result<PortGuard, Error> {
         .iter()
         .chain(&free[..first.min(free.len())])
     {
-        let Some(lease) = store.leases().try_take(port, access)? else {
+        let Some(lease) = store.leases().try_take(port, None, access)? else {
             leased += 1;
             continue;
         };

@@ -27,15 +27,22 @@ pub(crate) fn numbers(context: &Context, asks: &[Ask]) -> Result<Vec<u16>, Error
     let targets = targets(context, asks)?;
     let mut wait = Wait::new(longest(targets.iter().map(|target| target.timeout)));
     let targets: Vec<_> = targets.iter().collect();
-    let ports = without_pending(assign(context, &targets, &mut wait))?;
     let store = &context.store;
-    if let Some(access) = store.access()? {
-        for &port in &ports {
-            // A store that we may only read still tells the port; that this was a use stays unknown then.
-            let _ = store.leases().record_use(port, access);
+    loop {
+        let ports = without_pending(assign(context, &targets, &mut wait))?;
+        if let Some(access) = store.access()? {
+            for &port in &ports {
+                // A store that we may only read still tells the port; that this was a use stays unknown then.
+                let _ = store.leases().record_use(port, access);
+            }
+        }
+        // `prune` may have forgotten one since: it looks at the uses once more after that.
+        let snapshot = store.snapshot()?;
+        let mut found = targets.iter().zip(&ports);
+        if found.all(|(target, &port)| snapshot.port_of(&target.key) == Some(port)) {
+            return Ok(ports);
         }
     }
-    Ok(ports)
 }
 
 /// The ports of the ids: remembered, or assigned now, in one write.
@@ -182,14 +189,14 @@ pub(super) fn choose(
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     let leases = store.leases();
-    let is_held = |port| Ok::<_, Error>(leases.holder(port, change.access())?.is_some());
+    let holder = |port| leases.holder(port, change.access());
     let is_free = |port| {
         socket::can_be_bound(port).map_err(|source| refused(ask.id(), at_localhost(port), source))
     };
     if let Preference::Default(port) = ask.preference
         && port >= UNPRIVILEGED
         && !assigned.contains(port)
-        && !is_held(port)?
+        && holder(port)?.is_none()
         && is_free(port)?
     {
         return Ok(port);
@@ -200,7 +207,11 @@ pub(super) fn choose(
         if !pool.contains(port) || assigned.contains(port) {
             continue;
         }
-        if is_held(port)? {
+        if let Some(holder) = holder(port)? {
+            // A guard of this very id, whose assignment was lost: with the store, or by an edit.
+            if holder.key.as_deref() == Some(&*target.key) {
+                return Ok(port);
+            }
             held += 1;
         } else if is_free(port)? {
             return Ok(port);

@@ -1,6 +1,6 @@
 //! Forgetting assignments.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::context::Context;
 use crate::error::{Cause, Error};
@@ -86,17 +86,29 @@ async fn forget_unused(
         for (key, port) in batch {
             if let Some(name) = name(key, *port)
                 && let Some(found) = unused(store, name, *port, access, unused_for)?
-                // Whoever took it since we looked uses it.
+                // A holder that took it since we looked uses it.
                 && let Some(lease) = take_for_a_moment(store, *port, access)?
             {
                 change.remove(key);
-                leases.push(lease);
-                forgotten.push(found);
+                leases.push((key, lease, found));
             }
         }
         change.commit()?;
-        for lease in leases {
+        // A caller that was given the number meanwhile has put its use on record, and then looked whether the number is
+        // still there. If it was, the use is there by now.
+        let mut gone = Vec::new();
+        for (key, lease, found) in leases {
+            match store.leases().last_used(found.port())? {
+                Some(last) if Some(last) != found.last_used() && !is_over(last, unused_for) => {
+                    change.assign(key, found.port());
+                }
+                _ => gone.push((lease, found)),
+            }
+        }
+        change.commit()?;
+        for (lease, found) in gone {
             lease.remove()?;
+            forgotten.push(found);
         }
     }
     remove_strays_under(store, &change)?;
@@ -121,10 +133,14 @@ fn unused(
         leases.record_use(port, access)?;
     }
     let found = Assignment::look(leases, access, name, port)?;
-    // A time in the future, of a clock that was set back, is no time ago.
-    let ago = found.last_used().and_then(|last| last.elapsed().ok());
-    let is_unused = found.holder().is_none() && ago.unwrap_or_default() >= unused_for;
+    let last = found.last_used().unwrap_or_else(SystemTime::now);
+    let is_unused = found.holder().is_none() && is_over(last, unused_for);
     Ok(is_unused.then_some(found))
+}
+
+/// Whether that much time has passed since. A time in the future, of a clock that was set back, is no time ago.
+fn is_over(last: SystemTime, unused_for: Duration) -> bool {
+    last.elapsed().unwrap_or_default() >= unused_for
 }
 
 /// Removes the lease files of ports that no id has: those of guards without an id, and those of processes that were
@@ -143,7 +159,7 @@ fn remove_strays_under(store: &Store, change: &Transaction<'_>) -> Result<(), Er
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     for port in store.leases().ports()? {
         if !assigned.contains(port)
-            && let Some(lease) = store.leases().try_take(port, change.access())?
+            && let Some(lease) = store.leases().try_take_unused(port, change.access())?
         {
             lease.remove()?;
         }
@@ -155,7 +171,7 @@ fn remove_strays_under(store: &Store, change: &Transaction<'_>) -> Result<(), Er
 fn take_for_a_moment(store: &Store, port: u16, access: Access) -> Result<Option<Lease>, Error> {
     let mut wait = Wait::glance();
     loop {
-        if let Some(lease) = store.leases().try_take(port, access)? {
+        if let Some(lease) = store.leases().try_take_unused(port, access)? {
             return Ok(Some(lease));
         }
         if !wait.pause() {

@@ -119,7 +119,7 @@ async fn lease(
     let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
     loop {
-        if let Some(lease) = leases.try_take(port, access)? {
+        if let Some(lease) = leases.try_take(port, target.ask.id().map(|_| &*target.key), access)? {
             return Ok(Some(lease));
         }
         // Or the wait would be for another id that has the port by now.

@@ -124,14 +124,14 @@ impl Lock {
             .expect("it is there until the lock is let go")
     }
 
-    /// Writes down that this thread holds the lock.
+    /// Writes down that this thread holds the lock, for the id with this key if there is one.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub(crate) fn write_record(&self) -> Result<(), Error> {
+    pub(crate) fn write_record(&self, key: Option<&str>) -> Result<(), Error> {
         let file = self.file();
-        let record = record::of_this_thread(file.process);
+        let record = record::of_this_thread(file.process, key);
         files::write_record(&file.file, &file.path, self.len, &record)
             .map_err(|error| files::failed("write the lock file", &file.path, error))
     }

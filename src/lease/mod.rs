@@ -47,12 +47,34 @@ impl Leases {
         self.folder.join(format!("{port}.lock"))
     }
 
-    /// Takes the lease of `port`; none when somebody has it.
+    /// Takes the lease of `port`, for the id with this key if there is one; none when another holder has it.
     ///
     /// # Errors
     ///
     /// When its file cannot be made, opened or locked, or is not to be trusted.
-    pub(crate) fn try_take(&self, port: u16, access: Access) -> Result<Option<Lease>, Error> {
+    pub(crate) fn try_take(
+        &self,
+        port: u16,
+        key: Option<&str>,
+        access: Access,
+    ) -> Result<Option<Lease>, Error> {
+        let lease = self.try_take_unused(port, access)?;
+        if let Some(lock) = lease.as_ref().and_then(|lease| lease.lock.as_ref()) {
+            lock.write_record(key)?;
+        }
+        Ok(lease)
+    }
+
+    /// As [`try_take`](Self::try_take), but not to use the port: its last use stays on record.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_take`](Self::try_take).
+    pub(crate) fn try_take_unused(
+        &self,
+        port: u16,
+        access: Access,
+    ) -> Result<Option<Lease>, Error> {
         self.check_folder()?;
         let open = self.open.take(port).map(LockFile::try_lock).transpose()?;
         let lock = match open {
@@ -63,7 +85,6 @@ impl Leases {
         let Some(lock) = lock else {
             return Ok(None);
         };
-        lock.write_record()?;
         takers::add(lock.id().clone());
         Ok(Some(Lease {
             port,
@@ -241,13 +262,13 @@ mod tests {
         let leases = Leases::new(folder.path().join("leases"));
         let first = 21800;
         for port in first..=first + 16 {
-            drop(leases.try_take(port, access).unwrap().unwrap());
+            drop(leases.try_take(port, None, access).unwrap().unwrap());
         }
         let is_open = |port| leases.open.files().iter().any(|&(other, _)| other == port);
         assert!(!is_open(first));
         assert!((first + 1..=first + 16).all(is_open));
         // And serve the next use.
-        let lease = leases.try_take(first + 1, access).unwrap().unwrap();
+        let lease = leases.try_take(first + 1, None, access).unwrap().unwrap();
         assert!(!is_open(first + 1));
         drop(lease);
         assert!(is_open(first + 1));

@@ -14,8 +14,8 @@ use crate::who::Holder;
 /// Names of threads that are not named after a test: the last two are tokio's for all of its own.
 const NO_TESTS: [&str; 3] = ["main", "tokio-rt-worker", "tokio-runtime-worker"];
 
-/// The record of this thread of process `pid`.
-pub(super) fn of_this_thread(pid: u32) -> Vec<u8> {
+/// The record of this thread of process `pid`, which holds the port of the id with this key.
+pub(super) fn of_this_thread(pid: u32, key: Option<&str>) -> Vec<u8> {
     // Written for every guard, so what stays the same is put into JSON once.
     static COMMAND: Lazy<String> = Lazy::new(|| {
         let words: Vec<_> = std::env::args_os()
@@ -45,6 +45,10 @@ pub(super) fn of_this_thread(pid: u32) -> Vec<u8> {
             None => record.push_str("null"),
         }
     }
+    if let Some(key) = key {
+        record.push_str(r#","id":"#);
+        record.push_str(&json(key));
+    }
     record.push_str(r#","command":"#);
     record.push_str(&COMMAND);
     record.push('}');
@@ -64,6 +68,7 @@ pub(crate) fn read(lock: &Path) -> Holder {
             .and_then(|pid| u32::try_from(pid).ok())
             .filter(|&pid| pid != 0),
         test: record["test"].as_str().map(str::to_owned),
+        key: record["id"].as_str().map(str::to_owned),
         command: record["command"].as_str().unwrap_or_default().to_owned(),
         since: record["since_ms"]
             .as_u64()

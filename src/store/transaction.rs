@@ -48,7 +48,7 @@ impl Store {
         let Some(lock) = Lock::try_take(&self.lock, access)? else {
             return Ok(None);
         };
-        lock.write_record()?;
+        lock.write_record(None)?;
         Ok(Some(Transaction::new(self, access, self.snapshot()?, lock)))
     }
 }

@@ -19,6 +19,8 @@ use crate::text::{Seconds, printable};
 pub struct Holder {
     pub(crate) pid: Option<u32>,
     pub(crate) test: Option<String>,
+    /// What the store called the id when it was taken.
+    pub(crate) key: Option<String>,
     pub(crate) command: String,
     pub(crate) since: Option<SystemTime>,
 }

@@ -6,6 +6,7 @@ mod busy;
 mod forget;
 mod race;
 mod rival;
+mod surviving;
 #[cfg(feature = "tokio")]
 mod tasks;
 #[cfg(target_os = "linux")]
