@@ -19,7 +19,7 @@ pub(crate) struct Config {
     pub(crate) store: Option<PathBuf>,
     /// `PORT_FOR_NAMESPACE`: put before every id.
     pub(crate) namespace: Option<String>,
-    /// `PORT_FOR_TIMEOUT`: how long to wait for a port that somebody else has.
+    /// `PORT_FOR_TIMEOUT`: how long to wait for a port that another holder has.
     pub(crate) timeout: Duration,
     /// `PORT_FOR_POOL`: the ports to assign from, instead of the good ones.
     pub(crate) pool: Option<PortSet>,

@@ -1,4 +1,4 @@
-//! A port of its own for every integration test: the same one on every run, nobody else's on the machine, and held by
+//! A port of its own for every integration test: the same one on every run, exclusive on the machine, and held by
 //! a listening socket until your server has it.
 //!
 //! ```

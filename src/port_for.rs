@@ -123,7 +123,7 @@ impl PortFor {
         self.request(id).guard()
     }
 
-    /// Makes the ports of several ids yours, all or none. However others order the same ids, nobody waits for ever.
+    /// Makes the ports of several ids yours, all or none. However others order the same ids, no two calls wait for each other.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -243,7 +243,7 @@ impl PortFor {
     ///
     /// # Errors
     ///
-    /// [`Busy`](crate::ErrorKind::Busy) while somebody holds the port, [`InvalidId`](crate::ErrorKind::InvalidId),
+    /// [`Busy`](crate::ErrorKind::Busy) while the port is held, [`InvalidId`](crate::ErrorKind::InvalidId),
     /// [`Store`](crate::ErrorKind::Store), [`Corrupt`](crate::ErrorKind::Corrupt).
     pub fn release(&self, id: &str) -> Result<Option<u16>, Error> {
         forget::release(&self.0, id)
@@ -272,7 +272,7 @@ impl PortFor {
     /// Forgets the assignments that were not [used](Assignment::last_used) for that long, and tells which.
     ///
     /// One that is held is in use, however long ago it was taken, and stays. One without a record of its last use
-    /// counts as used now. Lease files that nobody needs any more are removed along the way.
+    /// counts as used now. Lease files that are not needed any more are removed along the way.
     ///
     /// With a namespace, only the assignments in it; without one, all.
     ///

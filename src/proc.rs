@@ -123,7 +123,7 @@ pub(crate) fn process(pid: u32) -> Option<Process> {
     parse_process(&String::from_utf8_lossy(&stat))
 }
 
-/// Whether the process has ended, or has begun to: it serves nobody any more, and what it has open is not for others to
+/// Whether the process has ended, or has begun to: it serves no client any more, and what it has open is not for others to
 /// see.
 pub(crate) fn is_ending(pid: u32) -> bool {
     const EXITING: u32 = 4;

@@ -118,14 +118,14 @@ impl Request {
         self
     }
 
-    /// How long to wait for a port that somebody else has, instead of `PORT_FOR_TIMEOUT`. Less than ten milliseconds
-    /// count as ten, for a mere glance of somebody else at the port can take that long.
+    /// How long to wait for a port that is taken, instead of `PORT_FOR_TIMEOUT`. Less than ten milliseconds count as ten,
+    /// because a mere glance of another process at the port can take that long.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.ask.timeout = Some(timeout);
         self
     }
 
-    /// What to do when the port is somebody else's at the moment.
+    /// What to do when the port is taken at the moment.
     pub fn on_busy(mut self, on_busy: OnBusy) -> Self {
         self.ask.on_busy = on_busy;
         self

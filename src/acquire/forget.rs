@@ -10,7 +10,7 @@ use crate::ports::PortSet;
 use crate::store::{Assignment, Store, Transaction};
 use crate::wait::{Wait, without_pending};
 
-/// Forgets the port of `id`, unless somebody holds it.
+/// Forgets the port of `id`, unless it is held.
 pub(crate) fn release(context: &Context, id: &str) -> Result<Option<u16>, Error> {
     let key = context.key(id)?;
     let store = &context.store;
@@ -35,7 +35,7 @@ pub(crate) fn release(context: &Context, id: &str) -> Result<Option<u16>, Error>
     };
     change.remove(&key);
     change.commit()?;
-    // Under both locks: whoever waits for the lease notices that its file is gone.
+    // Under both locks: a waiter for the lease notices that its file is gone.
     lease.remove()?;
     Ok(Some(port))
 }
@@ -119,7 +119,7 @@ fn own((key, port): (&str, u16)) -> (String, u16) {
     (key.to_owned(), port)
 }
 
-/// What is known of an assignment that nobody has used for that long; none if somebody has.
+/// What is known of an assignment that was not used for that long; none if it was.
 fn unused(
     store: &Store,
     name: &str,
@@ -167,7 +167,7 @@ fn remove_strays_under(store: &Store, change: &Transaction<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// The lease of the port, unless somebody holds it for longer than a glance takes.
+/// The lease of the port, unless it is held for longer than a glance takes.
 fn take_for_a_moment(store: &Store, port: u16, access: Access) -> Result<Option<Lease>, Error> {
     let mut wait = Wait::glance();
     loop {

@@ -21,7 +21,7 @@ pub(super) fn refused(id: Option<&str>, addr: SocketAddr, source: io::Error) -> 
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput => {
             "no network interface has this address: use another host"
         }
-        _ => "the system says why, and it is not that somebody else has the port",
+        _ => "the system says why, and it is not that the port is taken",
     };
     Cause::Bind {
         id: id.map(str::to_owned),

@@ -57,7 +57,7 @@ pub fn port(id: &str) -> PortGuard {
 #[cfg(feature = "tokio")]
 #[track_caller]
 pub fn port_async(id: &str) -> impl Future<Output = PortGuard> {
-    // Whoever polls the future is no caller that a person would want to know.
+    // The poller of the future is no caller that a person would want to know.
     let caller = std::panic::Location::caller();
     async move {
         let guard = async { PortFor::shared()?.guard_async(id).await };

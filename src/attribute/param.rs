@@ -30,7 +30,7 @@ use crate::wait::Waiter;
 /// # Sealed
 ///
 /// No other crate can implement this trait. Its implementations are the ways in which a guard hands off its port, and
-/// those are this crate's to know; as long as nobody else depends on how an implementation gets at the guard, that can
+/// those are this crate's to know; as long as no other crate depends on how an implementation gets at the guard, that can
 /// change. For a type of your own, take a [`PortGuard`] and convert it in the test's first line, or write an
 /// rstest fixture that does.
 #[diagnostic::on_unimplemented(
@@ -44,7 +44,7 @@ pub trait FromGuard<'slot>: Sized {
     fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure>;
 }
 
-/// Where the attribute keeps a guard while the test's body runs. That nobody else can name it seals [`FromGuard`].
+/// Where the attribute keeps a guard while the test's body runs. That no other crate can name it seals [`FromGuard`].
 #[derive(Debug)]
 pub struct Slot {
     guard: Option<PortGuard>,

@@ -39,7 +39,7 @@ pub fn become_program(command: &mut Command) -> io::Error {
 }
 
 /// Where a process cannot become another program, waits for the command, and ends as it did. Should this process be
-/// killed, the command and its descendants are killed as well: their port is nobody's then.
+/// killed, the command and its descendants are killed as well: their port is free then.
 #[cfg(windows)]
 pub fn become_program(command: &mut Command) -> io::Error {
     match sys::status(command) {
@@ -69,7 +69,7 @@ mod sys {
         command: &mut Command,
         inherit: bool,
     ) -> Result<(), Error> {
-        // What this process was started with and has no use for is the command's, as if nobody were in between.
+        // What this process was started with and has no use for is the command's, as if nothing were in between.
         let others = handover::take_rest();
         let count = others.len() + if inherit { guards.len() } else { 0 };
         let behind = (FIRST_FD..).nth(count).unwrap_or(ASIDE).max(ASIDE);
@@ -88,7 +88,7 @@ mod sys {
                 let name = handover::fd_name(guard.id().unwrap_or("unknown"));
                 passed.push((name, copy(guard, listener, behind)?));
             } else {
-                // Shut down they stay bound, and so keep away those who would find the port free before the server
+                // Shut down they stay bound, and so keep away others that would find the port free before the server
                 // is up. They listen to nothing, however long the server lives with them.
                 for socket in hold.sockets() {
                     kept.push(copy(guard, socket, behind)?);

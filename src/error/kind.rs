@@ -23,7 +23,7 @@ pub enum ErrorKind {
     Busy,
     /// A process without a lease listens on the port.
     Occupied,
-    /// The operating system refuses to bind the port, and not because somebody else has it.
+    /// The operating system refuses to bind the port, and not because it is taken.
     Bind,
     /// No port is left to assign.
     Exhausted,

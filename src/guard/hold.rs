@@ -45,7 +45,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// Whether somebody else has the port.
+    /// Whether the port is taken.
     pub(crate) fn is_taken(&self) -> bool {
         socket::is_taken(&self.source)
     }

@@ -24,7 +24,7 @@ pub(crate) use shared_hold::{HoldOfServer, SharedHold};
 
 const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
 
-/// A port that is yours: nobody else on the machine gets it from any store shared with you, and from the moment the
+/// A port that is yours: no other guard on the machine gets it from a store shared with you, and from the moment the
 /// guard exists a listening socket sits on it.
 ///
 /// Give that socket to the server under test with [`take_listener`](Self::take_listener), or let a server that binds
@@ -302,7 +302,7 @@ impl PortGuard {
     ///
     /// # Errors
     ///
-    /// [`Handoff`](crate::ErrorKind::Handoff) when somebody still has the port after a second: the server, or a listener
+    /// [`Handoff`](crate::ErrorKind::Handoff) when the port is still taken after a second: by the server, or a listener
     /// or UDP socket that was taken. The guard is as it was before, then.
     pub fn rearm(&mut self) -> Result<(), Error> {
         without_pending(self.rearm_by(Waiter::Thread))
@@ -417,7 +417,7 @@ impl PortGuard {
 
 impl Drop for PortGuard {
     fn drop(&mut self) {
-        // Nobody is there to be told; `close` reports a failure.
+        // A drop cannot report a failure; `close` does.
         let _ = self.end();
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Lock {
 #[derive(Debug)]
 pub(crate) enum Tried {
     Taken(Lock),
-    /// Somebody else has it.
+    /// Another holder has it.
     Held,
     /// It is not the lock's file any more.
     Gone,
@@ -54,8 +54,8 @@ impl LockFile {
         })
     }
 
-    /// Locks it, if nobody else has and its path still names it: the file may have been removed since it was opened, and
-    /// the path may name a new one, which somebody else can lock as well.
+    /// Locks it, if no other holder has and its path still names it: the file may have been removed since it was opened, and
+    /// the path may name a new one, which another process can lock as well.
     ///
     /// # Errors
     ///
@@ -98,14 +98,14 @@ impl Lock {
     /// How often a lock's file may turn out to be another one by the time it is locked.
     const TURNS: usize = 1000;
 
-    /// Takes the lock if nobody else has it, making its file if need be. The holder's record is still to be
+    /// Takes the lock if no other holder has it, making its file if need be. The holder's record is still to be
     /// [written](Self::write_record).
     ///
     /// # Errors
     ///
     /// When the file cannot be opened or locked, or is not to be trusted.
     pub(crate) fn try_take(path: &Path, access: Access) -> Result<Option<Self>, Error> {
-        // Each turn means that somebody else released an id. Nobody does that so often.
+        // Each turn means that another process released an id, which does not happen so often.
         for _ in 0..Self::TURNS {
             match LockFile::open(path, access)?.try_lock()? {
                 Tried::Taken(lock) => return Ok(Some(lock)),
@@ -136,9 +136,9 @@ impl Lock {
             .map_err(|error| files::failed("write the lock file", &file.path, error))
     }
 
-    /// Who holds the lock at this moment; none when nobody does.
+    /// The holder of the lock at this moment, if there is one.
     ///
-    /// To find out, a shared lock is taken for an instant: two who look do not see each other, but somebody who wants
+    /// To find out, a shared lock is taken for an instant: two that look do not see each other, but a process that wants
     /// the lock can be refused for that instant.
     ///
     /// # Errors
@@ -202,13 +202,13 @@ impl Drop for Lock {
         if let Some(file) = self.file.take()
             && file.is_ours()
         {
-            // A drop has nobody to tell, and the close that follows unlocks as well, a little later at worst.
+            // A drop cannot report it, and the close that follows unlocks as well, a little later at worst.
             let _ = file.unlock();
         }
     }
 }
 
-/// True: locked, or unlocked; false: somebody else has it.
+/// True: locked, or unlocked; false: another holder has it.
 fn retried(mut lock: impl FnMut() -> io::Result<()>) -> io::Result<bool> {
     loop {
         match lock() {

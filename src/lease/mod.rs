@@ -93,7 +93,7 @@ impl Leases {
         }))
     }
 
-    /// Who holds the lease of `port` at this moment; none when nobody does.
+    /// The holder of the lease of `port` at this moment, if there is one.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl Leases {
         }
     }
 
-    /// Notes that the port is used now, by somebody who does not take its lease.
+    /// Puts on record that the port is used now, by a caller that does not take its lease.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl Leases {
         files::touch(&file).map_err(|error| files::failed("note the use in", &path, error))
     }
 
-    /// The ports that there are files of, whoever they are assigned to by now.
+    /// The ports that there are files of, whether an id has them or not.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl Leases {
         Ok(ports)
     }
 
-    /// Refuses a folder that is somebody else's, who could have put it there where many may write, as into `/tmp`.
+    /// Refuses a folder of another user, who could have put it where many may write, as into `/tmp`.
     fn check_folder(&self) -> Result<(), Error> {
         if self.checked.get().is_none() && files::access(&self.folder)?.is_some() {
             self.checked.get_or_init(|| ());
@@ -194,7 +194,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Gives the lease up and removes its file, whose port is nobody's any more. The caller holds the store's lock.
+    /// Gives the lease up and removes its file: no id has the port any more. The caller holds the store's lock.
     pub(crate) fn remove(mut self) -> Result<(), Error> {
         self.forget().map_or(Ok(()), Lock::remove)
     }
@@ -211,7 +211,7 @@ impl Lease {
         }
     }
 
-    /// The lock, for those who keep it beyond this process's program. Not after a release.
+    /// The lock, for a program that keeps it in this process's place. Not after a release.
     #[cfg(all(unix, feature = "cli"))]
     pub(crate) fn lock(&self) -> &Lock {
         self.lock.as_ref().expect("a lease in use has its lock")
@@ -230,7 +230,7 @@ impl Drop for Lease {
         // A forked child only closes its copy of the lock; and the list's mutex may be locked there for ever, by a thread
         // that was not forked along.
         if self.is_ours() {
-            // There is nobody to tell, and the lock was closed at least.
+            // A drop cannot report it, and the lock was closed at least.
             let _ = self.release();
         }
     }

@@ -13,7 +13,7 @@ pub(super) struct OpenFiles(Mutex<Vec<(u16, LockFile)>>);
 
 impl OpenFiles {
     /// So many at most: a process may have 256 files open on some systems. On Windows open files are in the way of
-    /// whoever removes their folder.
+    /// a process that removes their folder.
     const MOST: usize = if cfg!(unix) { 16 } else { 0 };
 
     pub(super) fn take(&self, port: u16) -> Option<LockFile> {

@@ -218,7 +218,7 @@ impl Drop for Server {
             return;
         }
         let fate = self.fate();
-        // It runs on in spite of all, and a drop has nobody to tell.
+        // It runs on in spite of all, and a drop cannot report it.
         if self.stops_when_dropped {
             let _ = self.stop();
         } else {

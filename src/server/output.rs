@@ -51,7 +51,7 @@ impl Output {
         let file = tempfile::tempfile()?;
         #[cfg(windows)]
         let file = Windows::Fleeting(crate::files::make_fleeting()?);
-        // So that looking for what was cut out moves nobody's position.
+        // So that looking for what was cut out moves no writer's position.
         #[cfg(unix)]
         rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND)?;
         Ok(Self::of(file))
@@ -115,7 +115,7 @@ impl Output {
         }
     }
 
-    /// Takes in what comes through pipes that the command asked for: nobody else would read them, and a full pipe
+    /// Takes in what comes through pipes that the command asked for: no one else reads them, and a full pipe
     /// stops a server.
     #[cfg(unix)]
     pub(super) fn drain(&self, child: &mut Child) -> io::Result<()> {
@@ -241,7 +241,7 @@ impl Output {
         String::new()
     }
 
-    /// The last lines for an error, which are not printed again elsewhere if somebody has seen them.
+    /// The last lines for an error, which are not printed again elsewhere once they were seen.
     pub(super) fn tell(&self) -> Printed {
         let tail = self.tail();
         let printed = if tail.is_empty() {

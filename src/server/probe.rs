@@ -16,7 +16,7 @@ pub(super) enum Look {
     Ready,
     /// Not yet, and what is in the way.
     NotYet(String),
-    /// Somebody else listens.
+    /// Another process listens.
     Met(Occupants),
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Probe {
     last: Option<String>,
 }
 
-/// A command that is killed if nobody waits for it any more.
+/// A command that is killed once nothing waits for it any more.
 #[derive(Debug)]
 struct Running(Child);
 
@@ -179,12 +179,12 @@ impl Probe {
     }
 }
 
-/// Whether the server listens at its address, and nobody else.
+/// Whether the server listens at its address, and no other process.
 pub(super) fn listening(server: &Server) -> Look {
     let addr = server.addr;
     match who::listening_at(addr, || server.process.members()) {
         Listening::Family | Listening::Untold => Look::Ready,
-        Listening::Nobody => Look::NotYet(format!("nobody listens on {addr}")),
+        Listening::Nothing => Look::NotYet(format!("nothing listens on {addr}")),
         Listening::Unknown => Look::NotYet(unnamed(addr)),
         Listening::Stranger(occupants) => Look::Met(occupants),
     }
@@ -194,9 +194,9 @@ fn bound(server: &Server) -> Look {
     let addr = server.addr;
     match who::bound_at(addr, || server.process.members()) {
         Listening::Family | Listening::Untold => Look::Ready,
-        Listening::Nobody => Look::NotYet(format!("nobody has the UDP port {addr}")),
+        Listening::Nothing => Look::NotYet(format!("nothing has the UDP port {addr}")),
         Listening::Unknown => Look::NotYet(format!(
-            "somebody who is not of this server has the UDP port {addr}, and the system does not name them"
+            "a process that is not of this server has the UDP port {addr}, and the system does not name it"
         )),
         Listening::Stranger(occupants) => Look::Met(occupants),
     }
@@ -204,7 +204,7 @@ fn bound(server: &Server) -> Look {
 
 pub(super) fn unnamed(addr: SocketAddr) -> String {
     format!(
-        "somebody who is not of this server listens on {addr}, and the system does not name them"
+        "a process that is not of this server listens on {addr}, and the system does not name it"
     )
 }
 

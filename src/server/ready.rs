@@ -40,7 +40,7 @@ pub(super) enum Condition {
 }
 
 impl Ready {
-    /// The server listens on its port: one of its processes, and nobody else.
+    /// The server listens on its port: one of its processes, and no other.
     pub fn listening() -> Self {
         Condition::Listening.into()
     }

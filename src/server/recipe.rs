@@ -24,7 +24,7 @@ pub(super) struct Recipe {
     dir: Option<TempDir>,
     #[cfg_attr(
         not(unix),
-        expect(dead_code, reason = "there, nobody has such numbers")
+        expect(dead_code, reason = "there are no such numbers there")
     )]
     user: Option<User>,
     #[cfg(target_os = "linux")]

@@ -42,14 +42,14 @@ impl PortGuard {
     /// placeholder, a set-up that fails, a temporary folder that cannot be used.
     /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child. Then those of
     /// [`Server::wait_for`], with whatever was started ended. After each of them but `Handoff`, the guard holds the port
-    /// again if nobody else has it.
+    /// again if it is free.
     pub fn start(&mut self, command: &ServerCommand) -> Result<Server, Error> {
         without_pending(start_for(Waiter::Thread, self, command))
     }
 
     /// Starts a server that binds the port by itself: vacates the port, then runs the command.
     ///
-    /// The command is told of the port by whoever writes it, in an argument or a variable. On Linux no other program
+    /// The caller gives the port to the command, in an argument or a variable. On Linux no other program
     /// can take the port on the way; see [`vacate`](Self::vacate) for what the server must do for it, and
     /// [`close_hold`](Self::close_hold) for one that does not.
     ///

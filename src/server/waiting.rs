@@ -29,7 +29,7 @@ impl Server {
     /// Waits until the server is ready in this sense. Blocks the thread.
     ///
     /// Whose socket it is, Linux tells of the processes of this user, and of all to root; other systems may tell less.
-    /// Where they do not tell, it is enough that somebody accepts a connection. A server that another one runs on behalf
+    /// Where they do not tell, it is enough that a connection is accepted. A server that another one runs on behalf
     /// of the child, as Docker's does, is none of its descendants: run that one by a
     /// [vacated](crate::PortGuard::vacate) port. It may see connections that come and go.
     ///
@@ -48,7 +48,7 @@ impl Server {
     /// Waits until `probe` says that the server is ready: that it answers a request as it should. The probe is called
     /// again and again, a few milliseconds apart, with the address to ask. Blocks the thread.
     ///
-    /// An answer by somebody else who is known to listen there is an error, not a success.
+    /// An answer by another process that is known to listen there is an error, not a success.
     ///
     /// ```no_run
     /// use std::io::{Read, Write};
@@ -277,7 +277,7 @@ impl Server {
         } else {
             let occupants = Occupants::at(addr);
             if !occupants.is_unknown() {
-                whats.push(format!("somebody listens there: {occupants}"));
+                whats.push(format!("another process listens there: {occupants}"));
             }
         }
         self.error(ErrorKind::Exited, whats.join("; "), None)
@@ -286,7 +286,7 @@ impl Server {
     fn met(&self, occupants: &Occupants) -> Error {
         let addr = self.addr;
         let what = format!(
-            "is not who listens on {addr}, somebody else is: {occupants}; end that server, and start this one again"
+            "does not listen on {addr}, another process does: {occupants}; end that server, and start this one again"
         );
         self.error(ErrorKind::WrongServer, what, None)
     }
@@ -319,7 +319,7 @@ enum Round<T> {
     More,
     /// Not yet, and what is in the way.
     NotYet(String),
-    /// Somebody else listens.
+    /// Another process listens.
     Met(Occupants),
 }
 

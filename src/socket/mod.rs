@@ -167,7 +167,7 @@ pub(crate) fn as_listener(fd: std::os::fd::OwnedFd) -> Result<TcpListener, std::
     let is_bound = (socket.local_addr())
         .is_ok_and(|addr| addr.as_socket().is_some_and(|addr| addr.port() != 0));
     let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
-    // Not every system tells of a socket that it listens, but a connection has somebody at its other end.
+    // Not every system tells of a socket that it listens, but a connection has another end.
     if is_bound && is_stream && socket.peer_addr().is_err() {
         Ok(socket.into())
     } else {
@@ -175,10 +175,10 @@ pub(crate) fn as_listener(fd: std::os::fd::OwnedFd) -> Result<TcpListener, std::
     }
 }
 
-/// Whether a bind or listen failed because somebody else has the port.
+/// Whether a bind or listen failed because the port is taken.
 pub(crate) fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
-        // So Windows reports a port that somebody holds exclusively, or that it has excluded.
+        // So Windows reports a port that is held exclusively, or that it has excluded.
         || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
 }
 

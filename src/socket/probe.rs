@@ -8,7 +8,7 @@ use socket2::{Domain, Socket, Type};
 use super::{is_family_missing, sys};
 use crate::marker;
 
-/// Whether `port` is nobody's: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
+/// Whether no socket has `port`: TCP and UDP, IPv4 and (where the machine has it) IPv6, on every address.
 ///
 /// Nothing listens and no packet is sent. `Ok(false)` means that another socket has the port, or that
 /// this user may not bind it (privileged, or excluded by Windows).
@@ -30,7 +30,7 @@ pub(crate) fn can_be_bound(port: u16) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether the TCP port of `addr` is nobody's, at that address and at its family's wildcard.
+/// Whether no socket has the TCP port of `addr`, at that address and at its family's wildcard.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ fn only_lingers(addr: SocketAddr) -> io::Result<bool> {
         socket.set_only_v6(true)?;
     }
     match socket.bind(&addr.into()) {
-        // Nobody listens. The tables are asked last: after many short connections they take long to read.
+        // Nothing listens. The tables are asked last: after many short connections they take long to read.
         Ok(()) => Ok(marker::vacater_of(addr.port()).is_none() && has_connection(addr.port())),
         Err(e) => match e.kind() {
             io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
@@ -93,7 +93,7 @@ fn wildcard(addr: SocketAddr) -> SocketAddr {
 fn binds(kind: Type, addr: SocketAddr) -> io::Result<bool> {
     let socket = match Socket::new(Domain::for_address(addr), kind, None) {
         Ok(socket) => socket,
-        // Without IPv6 nobody can have the port there.
+        // Without IPv6 no socket can have the port there.
         Err(e) if addr.is_ipv6() && is_family_missing(&e) => return Ok(true),
         Err(e) => return Err(e),
     };

@@ -102,7 +102,7 @@ impl Wait {
     /// How long to sleep now; none when the time is up.
     fn moment(&mut self) -> Option<Duration> {
         let left = self.left();
-        // Between half of it and all: those who began to wait together do not look at the same moments, and so one of
+        // Between half of it and all: waiters that began together do not look at the same moments, and so one of
         // them looks soon, whenever the port is let go.
         let moment = self.next.mul_f64(0.5 + fastrand::f64() / 2.0).min(left);
         self.next = (self.next * 2).min(self.longest);

@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 ///
-/// When nobody accepts it.
+/// When it is not accepted.
 pub(crate) fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let ip = match addr.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -39,7 +39,7 @@ pub(super) fn serves(socket: SocketAddr, addr: SocketAddr) -> bool {
     socket.port() == addr.port()
         && (ip == addr.ip()
             || ip.is_unspecified() && (socket.is_ipv6() || addr.is_ipv4())
-            // A wildcard of ours is served by whoever serves any address of it.
+            // A wildcard of ours is served by a socket at any address of it.
             || addr.ip().is_unspecified() && is_same_family(ip, addr.ip()))
 }
 

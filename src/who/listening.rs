@@ -11,24 +11,24 @@ use super::sys;
 /// Who accepts connections at an address, seen from the processes of a server.
 #[derive(Debug)]
 pub(crate) enum Listening {
-    Nobody,
-    /// One of the family, and nobody else.
+    Nothing,
+    /// One of the family, and no other process.
     Family,
-    /// Somebody else, known by name.
+    /// Another process, known by name.
     Stranger(Occupants),
-    /// Somebody who is not of the family, and whom the system does not name.
+    /// A process that is not of the family, and that the system does not name.
     Unknown,
-    /// Somebody who takes connections, and the system does not tell whether they are of the family.
+    /// A process that takes connections, and the system does not tell whether it is of the family.
     Untold,
 }
 
 /// Who listens at `addr`: one of the processes of `family`, which is asked for after the sockets were looked up, or
-/// somebody else?
+/// another one?
 ///
-/// First somebody has to accept a connection, which costs little to find out.
+/// First a connection has to be accepted, which costs little to find out.
 pub(crate) fn listening_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u32>) -> Listening {
     if !accepts(addr) {
-        return Listening::Nobody;
+        return Listening::Nothing;
     }
     match sys::listening_sockets(addr) {
         Some(sockets) => whose(sockets, &family(), || Occupants::at(addr)),
@@ -42,7 +42,7 @@ pub(crate) fn bound_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u32>) 
     match sys::bound_sockets(addr) {
         Some(sockets) => whose(sockets, &family(), occupants),
         None => match of_known(occupants(), &family()) {
-            Listening::Untold => Listening::Nobody,
+            Listening::Untold => Listening::Nothing,
             known => known,
         },
     }
@@ -65,14 +65,14 @@ fn whose(
     occupants: impl FnOnce() -> Occupants,
 ) -> Listening {
     if others.is_empty() {
-        return Listening::Nobody;
+        return Listening::Nothing;
     }
     // The users whose processes are not for us to look into.
     let mut unseen = Vec::new();
     for &pid in family {
         match sys::socket_inodes(pid) {
             Ok(inodes) => others.retain(|socket| !inodes.contains(&socket.inode)),
-            // A process that is ending is no server, and nobody may look into it but root.
+            // A process that is ending is no server, and only root may look into it.
             Err(_) if sys::is_ending(pid) => {}
             Err(_) => unseen.extend(sys::user(pid)),
         }
@@ -114,7 +114,7 @@ mod tests {
             let sockets = sys::listening_sockets(addr).unwrap();
             assert_eq!(sockets.len(), 1, "{addr}");
             let family = HashSet::from([std::process::id()]);
-            let none = || unreachable!("nobody else is asked for");
+            let none = || unreachable!("no other process is asked for");
             if addr.ip().is_unspecified() {
                 let loopback = match addr {
                     SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -14,7 +14,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// What somebody does who has the port, to stand after their name.
+    /// What a process does that has the port, to stand after its name.
     pub(crate) fn listens_there(self) -> &'static str {
         match self {
             Self::Tcp => "listens there",

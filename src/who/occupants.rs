@@ -15,7 +15,7 @@ pub(crate) struct Occupants(Vec<Occupant>);
 impl Occupants {
     /// Looks for the processes that listen on the TCP port or have the UDP port, at any address.
     ///
-    /// Empty when nobody does, or when this user may not look into the process that does.
+    /// Empty when there are none, or when this user may not look into the process that does.
     pub(crate) fn of(protocol: Protocol, port: u16) -> Self {
         Self::which(|found| found.protocol == protocol && found.addr.port() == port)
     }

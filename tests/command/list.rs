@@ -190,16 +190,12 @@ fn who_names_the_holder_and_whoever_listens() {
     );
 
     drop(guard);
-    let free = [
-        "`list/who`\n",
-        "nobody holds it\n",
-        "nobody listens on it\n",
-    ];
+    let free = ["`list/who`\n", "not held\n", "nothing listens on it\n"];
     eventually(|| who(&port), &free);
 
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = stranger.local_addr().unwrap().port();
-    let taken = ["no name\n", "nobody holds it\n", &occupied];
+    let taken = ["no name\n", "not held\n", &occupied];
     eventually(|| who(&port.to_string()), &taken);
     let who = json(&store, &["--who", &port.to_string(), "--json"]);
     assert_eq!(who["state"], "occupied");

@@ -15,6 +15,8 @@ mod activation;
 #[cfg(unix)]
 mod attribute;
 mod children;
+#[cfg(unix)]
+mod controls;
 mod ends;
 // Signals, process groups and forks.
 #[cfg(unix)]

@@ -66,7 +66,7 @@ fn a_server_that_is_never_ready_is_ended_and_its_conditions_are_told() {
     assert_eq!(error.kind(), ErrorKind::NotReady);
     let told = error.to_string();
     for part in [
-        "nobody listens",
+        "nothing listens",
         "\"READY\"",
         "`false`",
         "its last lines:\n  starting",

@@ -35,8 +35,8 @@ itself ends it early; children that CMD leaves behind can keep it for longer.",
 
   id         the name, or null
   port       the number
-  state      \"free\", \"held\" (somebody has the lease) or
-             \"occupied\" (somebody listens without it)
+  state      \"free\", \"held\" (a live process has the lease) or
+             \"occupied\" (a process listens without it)
   holder     null, or who has the lease: pid, test (or null), command, since
   occupants  who listens: an array of pid, command, user (a number, or null)
   last_used  null where it is not known (only with --list)
@@ -54,7 +54,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
         "Environment",
         "  PORT_FOR_STORE      the store's file (else one in the user's state folder)
   PORT_FOR_NAMESPACE  put before every name: ports of its own for a checkout
-  PORT_FOR_TIMEOUT    seconds to wait for a port that somebody holds (else 60)
+  PORT_FOR_TIMEOUT    seconds to wait for a port that is held (else 60)
   PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
     ),
     (
@@ -71,7 +71,7 @@ fn more() -> String {
         .join("\n\n")
 }
 
-/// A port of its own for every name: the same one each time, and nobody else's
+/// A port of its own for every name: the same one each time, and no other name's
 #[derive(Debug, Parser)]
 #[command(
     name = "port-for",

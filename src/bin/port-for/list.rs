@@ -52,7 +52,7 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
         },
         match &who.holder {
             Some(holder) => format!("held by {holder}"),
-            None => "nobody holds it".to_owned(),
+            None => "not held".to_owned(),
         },
     ];
     lines.extend(
@@ -62,9 +62,9 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
     );
     if who.occupants.is_empty() {
         lines.push(if who.is_free {
-            "nobody listens on it".to_owned()
+            "nothing listens on it".to_owned()
         } else {
-            "it cannot be bound, but whoever has it cannot be seen from here".to_owned()
+            "it cannot be bound, and what has it cannot be seen from here".to_owned()
         });
     }
     print(format!("{}\n", lines.join("\n")).as_bytes())

@@ -23,7 +23,7 @@ enum Failure {
     Usage(String),
     /// It could not: status 1.
     Could(String),
-    /// Nobody reads its output any more, so nobody misses the rest.
+    /// Its output is not read any more, so the rest is not missed.
     Unread,
 }
 
@@ -142,7 +142,7 @@ fn manual() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// All or nothing: what is held cannot be forgotten, and whoever asked for it should know before the rest is gone.
+/// All or nothing: what is held cannot be forgotten, and the caller should know before the rest is gone.
 fn prune(port_for: &PortFor, age: std::time::Duration) -> Result<(), Failure> {
     let is_old = |last: std::time::SystemTime| last.elapsed().is_ok_and(|ago| ago >= age);
     let held: Vec<_> = port_for
@@ -182,7 +182,7 @@ fn prune(port_for: &PortFor, age: std::time::Duration) -> Result<(), Failure> {
 
 /// For people, so not on stdout.
 fn note(message: &str) {
-    // Whoever has closed stderr does not want to know.
+    // A closed stderr is no reason to fail.
     let _ = writeln!(io::stderr(), "port-for: {message}");
 }
 

@@ -50,7 +50,7 @@ impl Job {
     }
 
     fn new() -> io::Result<Self> {
-        // SAFETY: no attributes and no name, which is allowed; the handle is checked, and nobody else's.
+        // SAFETY: no attributes and no name, which is allowed; the handle is checked, and is ours alone.
         let job = unsafe {
             let handle = CreateJobObjectW(ptr::null(), ptr::null());
             if handle.is_null() {

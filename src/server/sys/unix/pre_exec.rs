@@ -20,7 +20,7 @@ use rustix::process::Pid;
 use super::link::{self, NO_GUARDIAN, STARTED};
 use crate::handover::{Activation, Strings};
 
-/// What the next child of a command does. A command that outlives the plan, to be run again by somebody else, is as
+/// What the next child of a command does. A command that outlives the plan, to be run again by other code, is as
 /// it was before.
 #[derive(Debug)]
 pub(super) struct Plan {
