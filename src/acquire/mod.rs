@@ -1,13 +1,13 @@
 //! The whole story, from what is asked for to guards.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ask::{Ask, Subject};
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::guard::PortGuard;
-use crate::lease::{Asker, Lease, record};
+use crate::lease::{Asker, Lease, Newcomer, record};
 use crate::text::Subject as Subjected;
 use crate::wait::{Wait, Waiter, without_pending};
 
@@ -24,6 +24,9 @@ pub(crate) use anonymous::available_port;
 pub(crate) use assign::numbers;
 use target::{Place, Target, longest, targets};
 use tell::{PATIENCE, say};
+
+/// How long a newcomer leaves the port to those that wait already: they look every two milliseconds.
+const TURN: Duration = Duration::from_millis(5);
 
 /// Makes all the ports that are asked for yours, or none.
 pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<PortGuard>, Error> {
@@ -118,8 +121,17 @@ async fn lease(
     let leases = store.leases();
     let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
+    let key = target.ask.id().map(|_| &*target.key);
+    // A holder that comes back at once would always be faster than those who wait.
+    let others_first = match leases.try_take_as_newcomer(port, key, access)? {
+        Newcomer::Taken(lease) => return Ok(Some(lease)),
+        Newcomer::Held => Duration::ZERO,
+        Newcomer::NotFirst => TURN,
+    };
     loop {
-        if let Some(lease) = leases.try_take(port, target.ask.id().map(|_| &*target.key), access)? {
+        if began.elapsed() >= others_first
+            && let Some(lease) = leases.try_take(port, key, access)?
+        {
             return Ok(Some(lease));
         }
         // Or the wait would be for another id that has the port by now.
@@ -147,6 +159,7 @@ async fn lease(
                 told = true;
             }
         }
+        leases.wait_for(port, access)?;
         if !wait.rest().await {
             return Err(Cause::Busy {
                 id,

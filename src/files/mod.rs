@@ -14,9 +14,12 @@ use crate::error::{Cause, Error};
 mod sys;
 
 pub(crate) use sys::{
-    Access, FileId, Stamp, is_own, look, make_private_folder, read_record, touch, user_suffix,
-    write_record,
+    Access, FileId, Stamp, is_own, look, make_private_folder, mark, read_record, touch,
+    user_suffix, write_record,
 };
+
+/// A lock file of this length in bytes has a waiter: no record is as long.
+pub(crate) const MARKED_LEN: u64 = 64 * 1024;
 
 /// Whether lock files can be removed: only where a process that locks one can see that its path names another file by now.
 pub(crate) const LOCKS_CAN_BE_REMOVED: bool = cfg!(unix);

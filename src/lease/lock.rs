@@ -124,6 +124,29 @@ impl Lock {
             .expect("it is there until the lock is let go")
     }
 
+    /// Whether a waiter has left its [mark](Self::mark) since a holder last wrote its record.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.len >= files::MARKED_LEN
+    }
+
+    /// Leaves a mark on the file of a lock that another holder has: the file's length. Costs a look if it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be looked at, opened or extended.
+    pub(crate) fn mark(path: &Path, access: Access) -> Result<(), Error> {
+        match files::look(path) {
+            Ok((_, len)) if len < files::MARKED_LEN => {
+                let (file, _) = files::open_lock(path, access)?;
+                files::mark(&file).map_err(|error| files::failed("mark the lock file", path, error))
+            }
+            // Marked already, or gone: then there is no holder.
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(files::failed("look at the lock file", path, error)),
+        }
+    }
+
     /// Writes down that this thread holds the lock, for the id with this key if there is one.
     ///
     /// # Errors

@@ -65,6 +65,39 @@ impl Leases {
         Ok(lease)
     }
 
+    /// Takes the lease as [`try_take`](Self::try_take) does, unless a waiter has left its mark: it was here first.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_take`](Self::try_take).
+    pub(crate) fn try_take_as_newcomer(
+        &self,
+        port: u16,
+        key: Option<&str>,
+        access: Access,
+    ) -> Result<Newcomer, Error> {
+        let Some(lease) = self.try_take_unused(port, access)? else {
+            return Ok(Newcomer::Held);
+        };
+        if let Some(lock) = &lease.lock {
+            if lock.is_marked() {
+                return Ok(Newcomer::NotFirst);
+            }
+            lock.write_record(key)?;
+        }
+        Ok(Newcomer::Taken(lease))
+    }
+
+    /// Leaves a waiter's mark on the lease of `port`, for [newcomers](Self::try_take_as_newcomer) to see. The next holder's
+    /// record removes it; the mark of a waiter that is gone costs the next newcomer a moment, once.
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be looked at, opened or extended.
+    pub(crate) fn wait_for(&self, port: u16, access: Access) -> Result<(), Error> {
+        Lock::mark(&self.path(port), access)
+    }
+
     /// As [`try_take`](Self::try_take), but not to use the port: its last use stays on record.
     ///
     /// # Errors
@@ -173,6 +206,16 @@ impl Leases {
             Err(_) => Asker::Other,
         }
     }
+}
+
+/// What comes of a first look at a lease.
+#[derive(Debug)]
+pub(crate) enum Newcomer {
+    Taken(Lease),
+    /// Another holder has it.
+    Held,
+    /// It is free, and others wait for it.
+    NotFirst,
 }
 
 /// Live, exclusive use of a port.

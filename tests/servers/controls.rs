@@ -144,8 +144,8 @@ fn waiting_for_a_server_leaves_the_thread_to_other_tasks() {
         let request = store.request(&store.api);
         let (server, ()) = tokio::join!(request.start_async(&command), serving);
         let mut server = server.unwrap();
-        let served = |line: &str| (line == "served").then_some(());
-        server.wait_line_async(PATIENCE, served).await.unwrap();
+        let is_there = |line: &str| (line == "served").then_some(());
+        server.wait_line_async(PATIENCE, is_there).await.unwrap();
         assert!(!server.stop_async().await.unwrap().was_killed());
     });
 }

@@ -353,6 +353,11 @@ pub(crate) fn touch(file: &File) -> io::Result<()> {
     rustix::fs::futimens(file, &both).map_err(io::Error::from)
 }
 
+/// Extends the locked file, whose record ends before: others see that there is a waiter.
+pub(crate) fn mark(lock: &File) -> io::Result<()> {
+    lock.set_len(crate::files::MARKED_LEN)
+}
+
 /// What [`write_record`] wrote.
 pub(crate) fn read_record(lock: &Path) -> io::Result<Vec<u8>> {
     let mut record = Vec::new();
@@ -361,6 +366,12 @@ pub(crate) fn read_record(lock: &Path) -> io::Result<Vec<u8>> {
         .open(lock)?
         .take(64 * 1024)
         .read_to_end(&mut record)?;
+    // Behind it, a waiter may have left its mark.
+    let end = record
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1);
+    record.truncate(end);
     Ok(record)
 }
 

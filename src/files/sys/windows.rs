@@ -202,6 +202,12 @@ pub(crate) fn touch(file: &File) -> io::Result<()> {
     file.set_modified(SystemTime::now())
 }
 
+/// What is locked cannot be changed here: waiters leave no mark.
+#[expect(clippy::unnecessary_wraps, reason = "same signature as on Unix")]
+pub(crate) fn mark(_lock: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// What [`write_record`] wrote.
 pub(crate) fn read_record(lock: &Path) -> io::Result<Vec<u8>> {
     fs::read(record_path(lock))

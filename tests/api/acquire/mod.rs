@@ -9,5 +9,7 @@ mod rival;
 mod surviving;
 #[cfg(feature = "tokio")]
 mod tasks;
+#[cfg(unix)]
+mod turns;
 #[cfg(target_os = "linux")]
 mod two_stores;
