@@ -70,7 +70,9 @@ async fn udp_beside(
     loop {
         match bind_udp(addr) {
             Ok(socket) => return Ok(socket),
-            Err(taken) if taken.is_taken() => obstacle.outlast(target, taken, wait).await?,
+            Err(taken) if taken.is_taken() => {
+                obstacle.outlast(target, taken, wait).await?;
+            }
             Err(other) => return Err(refused(target.ask.id(), addr, other.source)),
         }
     }

@@ -12,7 +12,6 @@ use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::guard::{Hold, PortGuard, Refused};
 use crate::lease::Lease;
-use crate::marker::{self, Vacater};
 use crate::text::Subject;
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
@@ -26,7 +25,7 @@ pub(super) async fn all(
 ) -> Result<Option<Vec<(usize, PortGuard)>>, Error> {
     let mut guards = Vec::with_capacity(places.len());
     for (&(target, port), lease) in places.iter().zip(leases) {
-        let Some(hold) = hold(context, target, port, wait).await? else {
+        let Some(hold) = hold(context, target, port, &lease, wait).await? else {
             return Ok(None);
         };
         let id = target.ask.id().map(str::to_owned);
@@ -40,6 +39,7 @@ async fn hold(
     context: &Context,
     target: &Target<'_>,
     port: u16,
+    lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let ask = target.ask;
@@ -49,7 +49,12 @@ async fn hold(
     let mut obstacle = Obstacle::new();
     loop {
         let taken = match Hold::bind(&addrs, ask.udp) {
-            Ok(hold) => return Ok(Some(hold)),
+            Ok(hold) => {
+                if obstacle.told {
+                    lease.waits_for(target.key(), None)?;
+                }
+                return Ok(Some(hold));
+            }
             Err(taken) if taken.is_taken() => taken,
             Err(other) => return Err(refused(ask.id(), other.addr, other.source)),
         };
@@ -58,7 +63,10 @@ async fn hold(
             move_away(context, target, port, taken.protocol, wait).await?;
             return Ok(None);
         }
-        obstacle.outlast(target, taken, wait).await?;
+        let told = obstacle.outlast(target, taken, wait).await?;
+        if let Some(occupants) = told {
+            lease.waits_for(target.key(), Some(&occupants.to_string()))?;
+        }
     }
 }
 
@@ -82,7 +90,7 @@ impl Obstacle {
         }
     }
 
-    /// Waits for a moment, and says after a while for whom.
+    /// Waits for a moment, and says after a while for what, once: then it is returned.
     ///
     /// # Errors
     ///
@@ -92,47 +100,32 @@ impl Obstacle {
         target: &Target<'_>,
         taken: Refused,
         wait: &mut Wait,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Occupants>, Error> {
         let id = target.ask.id();
         let (port, protocol) = (taken.addr.port(), taken.protocol);
-        let listens_there = protocol.listens_there();
+        let mut told = None;
         if !self.told && self.met.elapsed() >= PATIENCE {
-            let who = match vacater(protocol, port) {
-                Some(by) => format!("a guard of another store has vacated it for its server: {by}"),
-                None => format!(
-                    "another process {listens_there}: {}",
-                    Occupants::of(protocol, port)
-                ),
-            };
+            let occupants = Occupants::of(protocol, port);
             say(
-                &format!("{} cannot be held: {who}", Subject(id, port)),
+                &format!("{} cannot be held: {occupants}", Subject(id, port)),
                 target,
                 wait,
             );
             self.told = true;
+            told = Some(occupants);
         }
         if wait.rest().await {
-            return Ok(());
+            return Ok(told);
         }
         Err(Cause::Occupied {
             id: id.map(str::to_owned),
             port,
             // Before the look at all processes, which can take a while.
             waited: wait.elapsed(),
-            vacater: vacater(protocol, port),
             occupants: Occupants::of(protocol, port),
-            listens_there,
             source: taken.source,
         }
         .into())
-    }
-}
-
-/// Whose guard has vacated the port, in another store: those of this store are kept apart by their leases.
-fn vacater(protocol: Protocol, port: u16) -> Option<Vacater> {
-    match protocol {
-        Protocol::Tcp => marker::vacater_of(port),
-        Protocol::Udp => None,
     }
 }
 
@@ -167,10 +160,9 @@ async fn try_move(
         change.assign(&target.key, other);
         change.commit()?;
         let occupants = Occupants::of(protocol, port);
-        let listens_there = protocol.listens_there();
         let id = target.ask.id().unwrap_or_default();
         tell(&format!(
-            "`{id}` has port {other} from now on; at {port}, another process {listens_there}: {occupants}"
+            "`{id}` has port {other} from now on; {port} was taken: {occupants}"
         ));
     }
     Ok(())

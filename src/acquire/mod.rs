@@ -121,7 +121,7 @@ async fn lease(
     let leases = store.leases();
     let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
-    let key = target.ask.id().map(|_| &*target.key);
+    let key = target.key();
     // A holder that comes back at once would always be faster than those who wait.
     let others_first = match leases.try_take_as_newcomer(port, key, access)? {
         Newcomer::Taken(lease) => return Ok(Some(lease)),

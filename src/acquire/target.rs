@@ -55,6 +55,11 @@ pub(super) fn longest(limits: impl Iterator<Item = Duration>) -> Duration {
 }
 
 impl Target<'_> {
+    /// What the store calls the id, if there is one.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.ask.id().map(|_| &*self.key)
+    }
+
     pub(super) fn limit(&self) -> Duration {
         match self.ask.on_busy {
             OnBusy::Fail => Wait::GLANCE,

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::host::ParseHostError;
 use super::kind::ErrorKind;
 use super::printed::Printed;
-use crate::marker::Vacater;
 use crate::who::{Holder, Occupants};
 
 /// The private side of [`Error`]: one variant a message.
@@ -80,11 +79,7 @@ pub(crate) enum Cause {
     Occupied {
         id: Option<String>,
         port: u16,
-        /// The guard of another store that has vacated the port.
-        vacater: Option<Vacater>,
         occupants: Occupants,
-        /// That, or how it is said of UDP.
-        listens_there: &'static str,
         waited: Duration,
         source: io::Error,
     },

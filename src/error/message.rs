@@ -102,24 +102,16 @@ impl fmt::Display for Cause {
             Self::Occupied {
                 id,
                 port,
-                vacater,
                 occupants,
-                listens_there,
                 waited,
                 ..
             } => {
                 let subject = Subject(id.as_deref(), *port);
-                match vacater {
-                    Some(by) => write!(
-                        f,
-                        "{subject} cannot be held: a guard of another store has vacated it for its server: {by}"
-                    )?,
-                    None => write!(
-                        f,
-                        "{subject} cannot be held: another process {listens_there} without a lease: {occupants}"
-                    )?,
-                }
-                write!(f, "; waited {}; let it end", Seconds(*waited))?;
+                let waited = Seconds(*waited);
+                write!(
+                    f,
+                    "{subject} cannot be held: {occupants}; waited {waited}; let it end"
+                )?;
                 match id {
                     Some(id) => write!(
                         f,

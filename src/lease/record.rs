@@ -14,8 +14,9 @@ use crate::who::Holder;
 /// Names of threads that are not named after a test: the last two are tokio's for all of its own.
 const NO_TESTS: [&str; 3] = ["main", "tokio-rt-worker", "tokio-runtime-worker"];
 
-/// The record of this thread of process `pid`, which holds the port of the id with this key.
-pub(super) fn of_this_thread(pid: u32, key: Option<&str>) -> Vec<u8> {
+/// The record of this thread of process `pid`, which holds the port of the id with this key, and may wait for what has
+/// the port.
+pub(super) fn of_this_thread(pid: u32, key: Option<&str>, waits_for: Option<&str>) -> Vec<u8> {
     // Written for every guard, so what stays the same is put into JSON once.
     static COMMAND: Lazy<String> = Lazy::new(|| {
         let words: Vec<_> = std::env::args_os()
@@ -49,6 +50,10 @@ pub(super) fn of_this_thread(pid: u32, key: Option<&str>) -> Vec<u8> {
         record.push_str(r#","id":"#);
         record.push_str(&json(key));
     }
+    if let Some(obstacle) = waits_for {
+        record.push_str(r#","waits_for":"#);
+        record.push_str(&json(&obstacle.chars().take(1000).collect::<String>()));
+    }
     record.push_str(r#","command":"#);
     record.push_str(&COMMAND);
     record.push('}');
@@ -69,6 +74,7 @@ pub(crate) fn read(lock: &Path) -> Holder {
             .filter(|&pid| pid != 0),
         test: record["test"].as_str().map(str::to_owned),
         key: record["id"].as_str().map(str::to_owned),
+        waits_for: record["waits_for"].as_str().map(str::to_owned),
         command: record["command"].as_str().unwrap_or_default().to_owned(),
         since: record["since_ms"]
             .as_u64()

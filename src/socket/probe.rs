@@ -17,10 +17,7 @@ use crate::marker;
 ///
 /// What else the system says, such as that no file descriptor is left: nothing is known about the port.
 pub(crate) fn can_be_bound(port: u16) -> io::Result<bool> {
-    for loopback in [
-        IpAddr::from(Ipv4Addr::LOCALHOST),
-        Ipv6Addr::LOCALHOST.into(),
-    ] {
+    for loopback in LOOPBACKS {
         for kind in [Type::STREAM, Type::DGRAM] {
             if !is_free(kind, SocketAddr::new(loopback, port))? {
                 return Ok(false);
@@ -29,6 +26,20 @@ pub(crate) fn can_be_bound(port: u16) -> io::Result<bool> {
     }
     Ok(true)
 }
+
+/// Whether another TCP socket has `port`, at any address, whatever it does there. False where that cannot be found out.
+pub(crate) fn is_in_use(port: u16) -> bool {
+    let is_in_use = |loopback| {
+        let bound = try_bind(Type::STREAM, wildcard(SocketAddr::new(loopback, port)));
+        bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    };
+    LOOPBACKS.into_iter().any(is_in_use)
+}
+
+const LOOPBACKS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
 
 /// Whether no socket has the TCP port of `addr`, at that address and at its family's wildcard.
 ///
@@ -91,28 +102,28 @@ fn wildcard(addr: SocketAddr) -> SocketAddr {
 }
 
 fn binds(kind: Type, addr: SocketAddr) -> io::Result<bool> {
-    let socket = match Socket::new(Domain::for_address(addr), kind, None) {
-        Ok(socket) => socket,
-        // Without IPv6 no socket can have the port there.
-        Err(e) if addr.is_ipv6() && is_family_missing(&e) => return Ok(true),
-        Err(e) => return Err(e),
-    };
+    match try_bind(kind, addr) {
+        Ok(socket) => {
+            sys::yield_to_holders(&socket)?;
+            Ok(true)
+        }
+        // Without IPv6, or with IPv6 switched off, no socket can have the port there.
+        Err(e) if addr.is_ipv6() && is_family_missing(&e) => Ok(true),
+        Err(e) => match e.kind() {
+            io::ErrorKind::AddrNotAvailable if addr.is_ipv6() => Ok(true),
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
+            _ => Err(e),
+        },
+    }
+}
+
+fn try_bind(kind: Type, addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), kind, None)?;
     sys::prepare(&socket)?;
     if addr.is_ipv6() {
         // IPv4 is asked for by itself, so that a machine without IPv6 gets the same answers.
         socket.set_only_v6(true)?;
     }
-    match socket.bind(&addr.into()) {
-        Ok(()) => {}
-        Err(e) => {
-            return match e.kind() {
-                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Ok(false),
-                // IPv6 compiled in but switched off: there is no such address to have the port at.
-                io::ErrorKind::AddrNotAvailable if addr.is_ipv6() => Ok(true),
-                _ => Err(e),
-            };
-        }
-    }
-    sys::yield_to_holders(&socket)?;
-    Ok(true)
+    socket.bind(&addr.into())?;
+    Ok(socket)
 }

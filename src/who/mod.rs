@@ -1,6 +1,8 @@
 //! Who has a port: the holder of its lease, and the processes that sit on it without one.
 
 mod address;
+mod claim;
+mod found;
 mod holder;
 mod listening;
 mod occupant;

@@ -163,7 +163,7 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     expect(guard.take_listener(), "listener was already taken");
     expect(guard.take_listener(), "use that one");
     expect(guard.vacate(), "listener was already taken");
-    expect(guard.rearm(), "listens there");
+    expect(guard.rearm(), "listens on ");
     drop(listener);
     guard.rearm().unwrap();
     guard.rearm().unwrap();
@@ -173,7 +173,7 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     expect(guard.take_listener(), "has vacated the port");
     expect(guard.take_listener(), "call `rearm` first");
     let server = TcpListener::bind(addr).unwrap();
-    expect(guard.rearm(), "listens there");
+    expect(guard.rearm(), "listens on ");
     drop(server);
     guard.rearm().unwrap();
     guard.take_listener().unwrap();

@@ -36,9 +36,10 @@ itself ends it early; children that CMD leaves behind can keep it for longer.",
   id         the name, or null
   port       the number
   state      \"free\", \"held\" (a live process has the lease) or
-             \"occupied\" (a process listens without it)
+             \"occupied\" (a socket has it without the lease)
   holder     null, or who has the lease: pid, test (or null), command, since
   occupants  who listens: an array of pid, command, user (a number, or null)
+  uses       everything that has the port, in words: an array of texts
   last_used  null where it is not known (only with --list)
 
 Times are whole seconds since 1970. Fields may be added; these stay.",

@@ -48,7 +48,7 @@ fn a_vacated_port_is_its_guards_to_bind_and_to_hold_again() {
     for _ in 0..3 {
         let server = TcpListener::bind(guard.vacate().unwrap()).unwrap();
         let error = try_guard(&second, &id).unwrap_err();
-        let said = "a guard of another store has vacated it";
+        let said = "a guard has vacated it for its server: process ";
         assert!(error.to_string().contains(said), "{error}");
         drop(server);
         guard.rearm().unwrap();
