@@ -326,7 +326,7 @@ impl Port {
 /// What each port has by itself and not beside the others.
 fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
     let mut ids: Vec<String> = Vec::new();
-    let mut exacts: Vec<u16> = Vec::new();
+    let mut exacts: Vec<String> = Vec::new();
     for (_, port) in ports {
         if let Some(Id::Literal(id)) = &port.id {
             let value = id.value();
@@ -339,8 +339,9 @@ fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
             ids.push(value);
         }
         if let Some(Number::Exact(number, option)) = &port.request.number {
+            let number = number.to_string();
             // The function's option reaches every port: told once.
-            if exacts.iter().filter(|exact| *exact == number).count() == 1 {
+            if exacts.iter().filter(|exact| **exact == number).count() == 1 {
                 errors.on(
                     option,
                     format_args!(
@@ -348,7 +349,7 @@ fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
                     ),
                 );
             }
-            exacts.push(*number);
+            exacts.push(number);
         }
     }
 }

@@ -59,7 +59,7 @@ async fn hold(
             Err(other) => return Err(refused(ask.id(), other.addr, other.source)),
         };
         let moves = ask.on_busy == OnBusy::Move && ask.id().is_some() && !ask.is_exact();
-        if moves && obstacle.met.elapsed() >= CLOSING {
+        if moves && (wait.is_over() || obstacle.met.elapsed() >= closing_time(target)) {
             move_away(context, target, port, taken.protocol, wait).await?;
             return Ok(None);
         }
@@ -70,9 +70,16 @@ async fn hold(
     }
 }
 
-/// How long the last user of a port may still be closing it: a process that was just forked keeps copies of its sockets
-/// until it runs its program. No id is moved for that.
-const CLOSING: Duration = Duration::from_millis(20);
+/// How long the last user of a port may still be closing it, before an id is moved for good: a server needs its time to
+/// end. Of an id that was made up any port will do, but a process that was just forked keeps copies of its sockets until
+/// it runs its program.
+fn closing_time(target: &Target<'_>) -> Duration {
+    if target.ask.is_made_up {
+        Duration::from_millis(20)
+    } else {
+        Duration::from_secs(1)
+    }
+}
 
 /// A stranger who has a port without a lease.
 pub(super) struct Obstacle {

@@ -59,7 +59,10 @@ pub(crate) async fn guards_for(
         };
         let mut places: Vec<_> = named.into_iter().zip(ports).collect();
         places.extend(wanted.iter().filter_map(|target| match target.ask.subject {
-            Subject::Port(port) => Some((*target, port)),
+            Subject::Port(port) => {
+                assign::warn_if_ephemeral(port);
+                Some((*target, port))
+            }
             _ => None,
         }));
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
@@ -129,7 +132,8 @@ async fn lease(
         Newcomer::NotFirst => TURN,
     };
     loop {
-        if began.elapsed() >= others_first
+        // Once the time is up, it is not held by those that waited.
+        if (began.elapsed() >= others_first || wait.is_over())
             && let Some(lease) = leases.try_take(port, key, access)?
         {
             return Ok(Some(lease));

@@ -25,6 +25,11 @@ pub(super) fn targets<'a>(context: &Context, asks: &'a [Ask]) -> Result<Vec<Targ
     let mut targets: Vec<Target<'a>> = Vec::with_capacity(asks.len());
     for (nth, ask) in asks.iter().enumerate() {
         let key = match &ask.subject {
+            // A number that is demanded is one number for all checkouts: they take turns.
+            Subject::Id(id) if ask.is_exact() => {
+                context.key(id)?;
+                Cow::Borrowed(id.as_str())
+            }
             Subject::Id(id) => context.key(id)?,
             Subject::Port(0) => return Err(Cause::NotAPort { id: None }.into()),
             Subject::Any | Subject::Port(_) => Cow::Borrowed(""),

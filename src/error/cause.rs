@@ -107,6 +107,8 @@ pub(crate) enum Cause {
 
     Exhausted {
         id: Option<String>,
+        /// Why there are no ports to consider, and what to do.
+        why_none: Option<String>,
         considered: usize,
         assigned: usize,
         held: usize,

@@ -1,6 +1,7 @@
 //! The messages. Each answers three questions: what was wanted, what stood in the way (who, where), what to do now.
 
 use std::fmt;
+use std::io;
 
 use super::cause::Cause;
 use crate::text::{Seconds, Subject};
@@ -29,9 +30,9 @@ impl fmt::Display for Cause {
                 source,
             } => write!(
                 f,
-                "cannot {action} `{}`: {source}; to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that \
-                 you can write",
-                path.display()
+                "cannot {action} `{}`: {source}; {}",
+                path.display(),
+                advice_for_a_file(source)
             ),
             Self::Untrusted { path, why } => write!(
                 f,
@@ -140,6 +141,12 @@ impl fmt::Display for Cause {
             ),
             Self::Exhausted {
                 id,
+                why_none: Some(why),
+                ..
+            } => write!(f, "no port is left{}: {why}", For(id)),
+            Self::Exhausted {
+                id,
+                why_none: None,
                 considered,
                 assigned,
                 held,
@@ -220,6 +227,24 @@ impl fmt::Display for Cause {
                 "cannot start `{command}`{} (port {port}): {what}{output}",
                 For(id)
             ),
+        }
+    }
+}
+
+/// What to do about a file that the system refuses.
+fn advice_for_a_file(source: &io::Error) -> &'static str {
+    #[cfg(unix)]
+    if let Some(errno) = rustix::io::Errno::from_io_error(source)
+        && [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].contains(&errno)
+    {
+        return "too many files are open: raise the limit (`ulimit -n`), or have fewer files and sockets open at once";
+    }
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room there, or set `PORT_FOR_STORE` to a file on another disk"
+        }
+        _ => {
+            "to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that you can write"
         }
     }
 }

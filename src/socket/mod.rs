@@ -10,7 +10,7 @@ use crate::marker;
 mod probe;
 mod sys;
 
-pub(crate) use probe::{can_be_bound, can_be_bound_at, is_in_use};
+pub(crate) use probe::{Probe, can_be_bound, can_be_bound_at, is_in_use};
 
 /// Connections that a held port takes before its server asks for them; the system may allow fewer.
 const BACKLOG: i32 = 1024;

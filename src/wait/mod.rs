@@ -73,6 +73,11 @@ impl Wait {
         self.limit.saturating_sub(self.elapsed())
     }
 
+    /// Whether the time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
     /// Whether the waiter, as long as it waits, can do nothing that would end the wait.
     pub(crate) fn is_all_the_waiter_does(&self) -> bool {
         self.waiter != Waiter::Future

@@ -325,6 +325,25 @@ fn a_port_that_a_stranger_has_can_be_left_to_them() {
     drop(stranger);
 }
 
+/// A user's server takes its time to end, and the port is the id's again.
+#[test]
+fn an_id_is_not_moved_for_a_server_that_is_just_ending() {
+    let store = TempStore::new();
+    let port = store.forward_port(&store.api, 0).unwrap();
+    let ending = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    std::thread::scope(|scope| {
+        let request = store.request(&store.api).on_busy(OnBusy::Move);
+        let next = scope.spawn(|| request.guard().map(|guard| guard.port()));
+        // The next user has the lease, and meets the server.
+        let is_met = || store.assignments().unwrap()[0].holder().is_some();
+        crate::support::wait::eventually("the next user", is_met);
+        // What is claimed is about this time.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(ending);
+        assert_eq!(next.join().unwrap().unwrap(), port);
+    });
+}
+
 #[test]
 fn handles_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
