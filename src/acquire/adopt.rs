@@ -66,7 +66,7 @@ async fn udp_beside(
     addr: SocketAddr,
     wait: &mut Wait,
 ) -> Result<UdpSocket, Error> {
-    let mut obstacle = Obstacle::new();
+    let mut obstacle = Obstacle::new(None);
     loop {
         match bind_udp(addr) {
             Ok(socket) => return Ok(socket),

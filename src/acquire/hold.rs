@@ -1,6 +1,7 @@
 //! The listening socket on a leased port, and what to do about a stranger who has it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::assign;
@@ -46,7 +47,7 @@ async fn hold(
     let addrs: Vec<_> = (ask.host.ips().iter())
         .map(|&ip| SocketAddr::new(ip, port))
         .collect();
-    let mut obstacle = Obstacle::new();
+    let mut obstacle = Obstacle::new(Some(context.store.path()));
     loop {
         let taken = match Hold::bind(&addrs, ask.udp) {
             Ok(hold) => {
@@ -82,16 +83,19 @@ fn closing_time(target: &Target<'_>) -> Duration {
 }
 
 /// A stranger who has a port without a lease.
-pub(super) struct Obstacle {
+pub(super) struct Obstacle<'a> {
+    /// Where the id can be released to have another port.
+    store: Option<&'a Path>,
     /// When it was met: a lease may have been waited for before. The last holder may still be closing its server's
     /// socket, and is no stranger yet.
     met: Instant,
     told: bool,
 }
 
-impl Obstacle {
-    pub(super) fn new() -> Self {
+impl<'a> Obstacle<'a> {
+    pub(super) fn new(store: Option<&'a Path>) -> Self {
         Self {
+            store,
             met: Instant::now(),
             told: false,
         }
@@ -127,6 +131,8 @@ impl Obstacle {
         Err(Cause::Occupied {
             id: id.map(str::to_owned),
             port,
+            key: (self.store.zip(target.key()))
+                .map(|(store, key)| (store.to_owned(), key.to_owned())),
             // Before the look at all processes, which can take a while.
             waited: wait.elapsed(),
             occupants: Occupants::of(protocol, port),

@@ -132,8 +132,9 @@ async fn lease(
         Newcomer::NotFirst => TURN,
     };
     loop {
-        // Once the time is up, it is not held by those that waited.
-        if (began.elapsed() >= others_first || wait.is_over())
+        // Once the time is up, there is one more try.
+        let is_last = wait.is_over();
+        if (is_last || began.elapsed() >= others_first)
             && let Some(lease) = leases.try_take(port, key, access)?
         {
             return Ok(Some(lease));
@@ -164,7 +165,7 @@ async fn lease(
             }
         }
         leases.wait_for(port, access)?;
-        if !wait.rest().await {
+        if !wait.rest().await && is_last {
             return Err(Cause::Busy {
                 id,
                 port,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use super::cause::Cause;
-use crate::text::{Seconds, Subject};
+use crate::text::{Seconds, ShellWord, Subject};
 use crate::wait::Wait;
 
 impl fmt::Display for Cause {
@@ -64,8 +65,9 @@ impl fmt::Display for Cause {
             } => write!(
                 f,
                 "`{id}` cannot have exactly port {wanted}: it has port {has} in `{}`; ask without an exact port, or release \
-                 `{id}` first",
-                store.display()
+                 it first: `{}`",
+                store.display(),
+                Unbind(store, id)
             ),
             Self::PortOfOther {
                 id,
@@ -75,8 +77,9 @@ impl fmt::Display for Cause {
             } => write!(
                 f,
                 "`{id}` cannot have exactly port {wanted}: that is the port of `{other}` in `{}`; ask for another port, or \
-                 release `{other}` first",
-                store.display()
+                 release that id first: `{}`",
+                store.display(),
+                Unbind(store, other)
             ),
             Self::NotAPort { id } => write!(
                 f,
@@ -104,6 +107,7 @@ impl fmt::Display for Cause {
                 id,
                 port,
                 occupants,
+                key,
                 waited,
                 ..
             } => {
@@ -113,10 +117,11 @@ impl fmt::Display for Cause {
                     f,
                     "{subject} cannot be held: {occupants}; waited {waited}; let it end"
                 )?;
-                match id {
-                    Some(id) => write!(
+                match key {
+                    Some((store, key)) => write!(
                         f,
-                        ", or release `{id}` (`port-for --unbind`) to have another port assigned"
+                        ", or have another port assigned after `{}`",
+                        Unbind(store, key)
                     ),
                     None => f.write_str(", or ask for another port"),
                 }
@@ -228,6 +233,26 @@ impl fmt::Display for Cause {
                 For(id)
             ),
         }
+    }
+}
+
+/// The command that releases an id of a store, by what the store calls it: to be pasted into a shell.
+struct Unbind<'a>(&'a Path, &'a str);
+
+impl fmt::Display for Unbind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(store, key) = self;
+        // The key has its namespace, whatever the shell has.
+        if cfg!(unix) && key.contains('#') {
+            f.write_str("PORT_FOR_NAMESPACE= ")?;
+        }
+        let store = store.to_string_lossy();
+        write!(
+            f,
+            "port-for --store {} --unbind {}",
+            ShellWord(&store),
+            ShellWord(key)
+        )
     }
 }
 

@@ -197,6 +197,40 @@ fn of_another_users_process_at_least_the_user_is_said() {
     );
 }
 
+/// Whatever is in the id, the store's path and the environment.
+#[cfg(unix)]
+#[test]
+fn the_command_in_an_error_works_when_it_is_pasted() {
+    for (namespace, id) in [(None, "api"), (Some("it's #1"), "a 'b' $c `d`")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it's a store.json");
+        let run = |args: &[&str]| {
+            let mut command = process::Command::new(env!("CARGO_BIN_EXE_port-for"));
+            command.args(args).env("PORT_FOR_STORE", &path);
+            command.env("PORT_FOR_NAMESPACE", namespace.unwrap_or_default());
+            command.env("PORT_FOR_TIMEOUT", "0.01");
+            command.output().unwrap()
+        };
+        let port = String::from_utf8(run(&[id]).stdout).unwrap();
+        let _occupant = listener(Ipv4Addr::LOCALHOST, port.trim().parse().unwrap());
+        let refused = String::from_utf8(run(&[id, "--", "true"]).stderr).unwrap();
+        let (_, command) = refused.rsplit_once(" after `").unwrap();
+        let (command, _) = command.rsplit_once('`').unwrap();
+        let program = env!("CARGO_BIN_EXE_port-for");
+        let pasted = process::Command::new("sh")
+            .args([
+                "-c",
+                &command.replacen("port-for ", &format!("{program} "), 1),
+            ])
+            .env("PORT_FOR_NAMESPACE", namespace.unwrap_or_default())
+            .output()
+            .unwrap();
+        assert!(pasted.status.success(), "{command}: {pasted:?}");
+        let left = PortFor::open(&path).unwrap().assignments().unwrap();
+        assert!(left.is_empty(), "{command}");
+    }
+}
+
 /// A waiter is told what its holder itself waits for.
 #[test]
 fn who_waits_behind_a_holder_that_waits_is_told_for_what() {
