@@ -212,8 +212,10 @@ impl PortGuard {
     /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
     /// port is let go, and only the lease keeps those away who ask this crate.
     ///
-    /// A UDP port that is held is let go of on every system, for of two bound UDP sockets none can stand back. A socket
-    /// that this process was started with is closed, as others may have it too, and the port bound anew at once.
+    /// A held UDP port is closed on every system, because two UDP sockets cannot share a port. A process that another
+    /// thread forks at that moment keeps a copy until it runs its program, some milliseconds later: a server can be refused
+    /// until then, and should try again. A socket that this process was started with is closed, as others may have it too,
+    /// and the port bound anew at once.
     ///
     /// On a guard that has vacated already, it does nothing.
     ///
