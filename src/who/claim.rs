@@ -132,6 +132,10 @@ impl fmt::Display for Claim {
                     write!(f, "{by} listens on {local}")?;
                     self.say_if_ours(f, ", perhaps with a listener taken from an earlier guard")
                 }
+                State::Bound => {
+                    write!(f, "{by} has bound {local} and does not listen")?;
+                    self.say_if_ours(f, "")
+                }
                 State::Connected(peer) if *by == By::Unknown => {
                     write!(f, "a connection from {local} to {peer} is being closed")
                 }

@@ -25,6 +25,8 @@ pub(super) struct Found {
 pub(super) enum State {
     /// A UDP socket does so from the start.
     Listens,
+    /// Only bound.
+    Bound,
     Connected(SocketAddr),
     /// Both ends have closed it: `TIME_WAIT`.
     Lingers(SocketAddr),

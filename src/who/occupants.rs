@@ -54,7 +54,10 @@ impl Occupants {
         if protocol == Protocol::Tcp {
             claims.extend(marker::vacater_of(port).map(Claim::Vacated));
             if claims.is_empty() && socket::is_in_use(port) {
-                claims.push(Claim::Unlisted);
+                claims.extend(sys::bound(port).iter().flat_map(Claim::of));
+                if claims.is_empty() {
+                    claims.push(Claim::Unlisted);
+                }
             }
         }
         Self::new(claims)

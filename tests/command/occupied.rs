@@ -111,7 +111,7 @@ const KINDS: [Kind; 8] = [
     Kind {
         name: "bound",
         occupy: |port| Box::new(bound(port)),
-        said: "a socket is bound to it that does not listen",
+        said: "does not listen",
         is_in_the_way: true,
     },
     Kind {

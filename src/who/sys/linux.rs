@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
+use super::sock_diag::{self, Asked};
 use crate::proc;
 use crate::who::address::serves;
 use crate::who::found::{Found, Opener, State};
@@ -16,20 +17,53 @@ use crate::who::process::Process;
 pub(crate) use proc::{command_line, is_ending, socket_inodes, user};
 
 /// The sockets that are wanted, by protocol and local address, with every process that has them open. Those that are only
-/// bound, the system does not list.
+/// bound are not among them: see [`bound`].
 pub(crate) fn sockets(wanted: impl Fn(Protocol, SocketAddr) -> bool) -> Vec<Found> {
     // A table that cannot be read tells nothing.
     let tcp = proc::tcp_sockets().unwrap_or_default().into_iter();
     let udp = proc::udp_sockets().unwrap_or_default().into_iter();
-    let all = (tcp.map(|socket| (Protocol::Tcp, socket)))
-        .chain(udp.map(|socket| (Protocol::Udp, socket)));
-    let sockets: Vec<_> = all
-        .filter(|(protocol, socket)| wanted(*protocol, socket.local))
+    let found = (tcp.map(|socket| {
+        let state = match socket.state {
+            proc::State::Listens => State::Listens,
+            proc::State::Lingers => State::Lingers(socket.peer),
+            proc::State::Other => State::Connected(socket.peer),
+        };
+        found(Protocol::Tcp, state, &socket)
+    }))
+    .chain(udp.map(|socket| found(Protocol::Udp, State::Listens, &socket)))
+    .filter(|(_, found)| wanted(found.protocol, found.local));
+    with_openers(found.collect())
+}
+
+/// The TCP sockets that are bound to the port, and neither listen nor are connected.
+pub(crate) fn bound(port: u16) -> Vec<Found> {
+    let of = |is_ipv6| sock_diag::tcp(is_ipv6, port, Asked::Bound).unwrap_or_default();
+    let found = (of(false).into_iter().chain(of(true)))
+        .map(|socket| found(Protocol::Tcp, State::Bound, &socket));
+    with_openers(found.collect())
+}
+
+/// The socket, behind its inode.
+fn found(protocol: Protocol, state: State, socket: &proc::Socket) -> (u64, Found) {
+    let found = Found {
+        protocol,
+        local: socket.local,
+        state,
+        // A connection that its process has closed has no inode, and is said to be root's.
+        user: (socket.inode != 0).then_some(socket.user),
+        openers: Vec::new(),
+    };
+    (socket.inode, found)
+}
+
+fn with_openers(mut sockets: Vec<(u64, Found)>) -> Vec<Found> {
+    let inodes: HashSet<_> = sockets
+        .iter()
+        .map(|&(inode, _)| inode)
+        .filter(|&inode| inode != 0)
         .collect();
-    let mut openers: HashMap<u64, Vec<Opener>> = HashMap::new();
-    // A connection that its process has closed has no inode.
-    if sockets.iter().any(|(_, socket)| socket.inode != 0) {
-        let inodes: HashSet<_> = sockets.iter().map(|(_, socket)| socket.inode).collect();
+    if !inodes.is_empty() {
+        let mut openers: HashMap<u64, Vec<Opener>> = HashMap::new();
         for pid in proc::pids() {
             // A process that has ended meanwhile, or that this user may not look into, tells nothing.
             let open = proc::socket_inodes(pid).unwrap_or_default();
@@ -37,20 +71,12 @@ pub(crate) fn sockets(wanted: impl Fn(Protocol, SocketAddr) -> bool) -> Vec<Foun
                 openers.entry(inode).or_default().push(opener(pid));
             }
         }
-        openers.values_mut().for_each(leave_out_heirs);
+        for (inode, found) in &mut sockets {
+            found.openers = openers.get(inode).cloned().unwrap_or_default();
+            leave_out_heirs(&mut found.openers);
+        }
     }
-    let found = |(protocol, socket): (Protocol, proc::Socket)| Found {
-        protocol,
-        local: socket.local,
-        state: match (protocol, socket.state) {
-            (Protocol::Udp, _) | (_, proc::State::Listens) => State::Listens,
-            (_, proc::State::Lingers) => State::Lingers(socket.peer),
-            (_, proc::State::Other) => State::Connected(socket.peer),
-        },
-        user: (socket.inode != 0).then_some(socket.user),
-        openers: openers.get(&socket.inode).cloned().unwrap_or_default(),
-    };
-    sockets.into_iter().map(found).collect()
+    sockets.into_iter().map(|(_, found)| found).collect()
 }
 
 fn opener(pid: u32) -> Opener {
@@ -68,9 +94,17 @@ fn leave_out_heirs(openers: &mut Vec<Opener>) {
     openers.retain(|opener| !opener.parent.is_some_and(|parent| owners.contains(&parent)));
 }
 
-/// The sockets that get the connections to `addr`; none when the system's table cannot be read.
+/// The sockets that get the connections to `addr`; none when the system does not tell.
 pub(crate) fn listening_sockets(addr: SocketAddr) -> Option<Vec<SocketOf>> {
-    proc::tcp_listeners().ok().map(|sockets| at(addr, sockets))
+    let listeners = |is_ipv6| sock_diag::tcp(is_ipv6, addr.port(), Asked::Listening);
+    let Ok(mut sockets) = listeners(addr.is_ipv6()) else {
+        return proc::tcp_listeners().ok().map(|sockets| at(addr, sockets));
+    };
+    // Only where no socket of IPv4 does, one of IPv6 gets the connections of both.
+    if addr.is_ipv4() && at(addr, sockets.clone()).is_empty() {
+        sockets.extend(listeners(true).unwrap_or_default());
+    }
+    Some(at(addr, sockets))
 }
 
 /// The UDP sockets that get what is sent to `addr`; none when the system's table cannot be read.

@@ -37,6 +37,11 @@ pub(crate) fn sockets(wanted: impl Fn(Protocol, SocketAddr) -> bool) -> Vec<Foun
 }
 
 /// Not known.
+pub(crate) fn bound(_port: u16) -> Vec<Found> {
+    Vec::new()
+}
+
+/// Not known.
 pub(crate) fn listening_sockets(_addr: SocketAddr) -> Option<Vec<SocketOf>> {
     None
 }

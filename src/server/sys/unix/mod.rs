@@ -140,7 +140,11 @@ impl Process {
             activation,
         });
         pre_exec::attach(command, &plan);
-        let mut child = spawner::spawn(command)?;
+        let mut child = match &plan.parent {
+            // It outlives the thread that starts it, and tells the end of that from the end of the process.
+            Parent::Guardian(_) => command.spawn()?,
+            Parent::Us(_) => spawner::spawn(command)?,
+        };
         output.drain(&mut child)?;
         Ok(child)
     }
