@@ -120,7 +120,7 @@ async fn lease(
     (target, port): Place<'_>,
     wait: &mut Wait,
 ) -> Result<Option<Lease>, Error> {
-    let (store, id) = (&context.store, target.ask.id().map(str::to_owned));
+    let (store, id) = (&context.store, target.ask.id());
     let leases = store.leases();
     let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
@@ -144,6 +144,7 @@ async fn lease(
             return Ok(None);
         }
         if wait.is_all_the_waiter_does() && leases.asker(port) == Asker::KeepsIt {
+            let id = id.map(str::to_owned);
             return Err(Cause::Deadlock { id, port }.into());
         }
         if !told && began.elapsed() >= PATIENCE {
@@ -152,7 +153,7 @@ async fn lease(
                 say(
                     &format!(
                         "{} is held by {holder}{}",
-                        Subjected(id.as_deref(), port),
+                        Subjected(id, port),
                         match leases.asker(port) {
                             Asker::Other => "",
                             _ => "; this thread or task took it itself",
@@ -167,7 +168,7 @@ async fn lease(
         leases.wait_for(port, access)?;
         if !wait.rest().await && is_last {
             return Err(Cause::Busy {
-                id,
+                id: id.map(str::to_owned),
                 port,
                 holder: record::read(&leases.path(port)),
                 waited: wait.elapsed(),
