@@ -67,7 +67,8 @@ pub(super) fn tcp(is_ipv6: bool, port: u16, asked: Asked) -> io::Result<Vec<Sock
             match kind {
                 DONE => return Ok(found),
                 ERROR => return Err(io::ErrorKind::Unsupported.into()),
-                _ => found.extend(parse(message)),
+                // Of sockets that are only bound, the kernel lists those of all ports.
+                _ => found.extend(parse(message).filter(|found| found.local.port() == port)),
             }
             // Each begins at a multiple of four.
             messages = messages
