@@ -11,7 +11,7 @@ use super::tell::{PATIENCE, say, tell};
 use crate::ask::OnBusy;
 use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
-use crate::guard::{Hold, PortGuard, Refused};
+use crate::guard::{self, Hold, PortGuard, Refused};
 use crate::lease::Lease;
 use crate::text::Subject;
 use crate::wait::Wait;
@@ -90,6 +90,7 @@ pub(super) struct Obstacle<'a> {
     /// socket, and is no stranger yet.
     met: Instant,
     told: bool,
+    looked_for_own: bool,
 }
 
 impl<'a> Obstacle<'a> {
@@ -98,6 +99,7 @@ impl<'a> Obstacle<'a> {
             store,
             met: Instant::now(),
             told: false,
+            looked_for_own: false,
         }
     }
 
@@ -114,8 +116,14 @@ impl<'a> Obstacle<'a> {
     ) -> Result<Option<Occupants>, Error> {
         let id = target.ask.id();
         let (port, protocol) = (taken.addr.port(), taken.protocol);
+        // A runtime that is just ending closes its listeners by then.
+        let mut left_by = None;
+        if !self.looked_for_own && self.met.elapsed() >= PATIENCE {
+            self.looked_for_own = true;
+            left_by = left(&taken);
+        }
         let mut told = None;
-        if !self.told && self.met.elapsed() >= PATIENCE {
+        if !self.told && left_by.is_none() && self.met.elapsed() >= PATIENCE {
             let occupants = Occupants::of(protocol, port);
             say(
                 &format!("{} cannot be held: {occupants}", Subject(id, port)),
@@ -125,7 +133,7 @@ impl<'a> Obstacle<'a> {
             self.told = true;
             told = Some(occupants);
         }
-        if wait.rest().await {
+        if left_by.is_none() && wait.rest().await {
             return Ok(told);
         }
         Err(Cause::Occupied {
@@ -136,9 +144,18 @@ impl<'a> Obstacle<'a> {
             // Before the look at all processes, which can take a while.
             waited: wait.elapsed(),
             occupants: Occupants::of(protocol, port),
+            left_by: left_by.or_else(|| left(&taken)),
             source: taken.source,
         }
         .into())
+    }
+}
+
+/// The test of this process whose listener is in the way, and whose guard is gone.
+fn left(taken: &Refused) -> Option<String> {
+    match taken.protocol {
+        Protocol::Tcp => guard::left_by(taken.addr),
+        Protocol::Udp => None,
     }
 }
 

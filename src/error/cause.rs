@@ -80,6 +80,8 @@ pub(crate) enum Cause {
         id: Option<String>,
         port: u16,
         occupants: Occupants,
+        /// The test of this process that took the listener which is in the way.
+        left_by: Option<String>,
         /// Where the id can be released: the store, and what it calls the id.
         key: Option<(PathBuf, String)>,
         waited: Duration,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::cause::Cause;
-use crate::text::{Seconds, ShellWord, Subject};
+use crate::text::{Seconds, ShellWord, Subject, printable};
 use crate::wait::Wait;
 
 impl fmt::Display for Cause {
@@ -106,6 +106,21 @@ impl fmt::Display for Cause {
             Self::Occupied {
                 id,
                 port,
+                left_by: Some(test),
+                waited,
+                ..
+            } => write!(
+                f,
+                "{} cannot be held: test `{}` took its listener, and a thread or task that it left behind still serves it; \
+                 waited {}; end the server before that test ends, as \"Servers in this process\" in the guide shows",
+                Subject(id.as_deref(), *port),
+                printable(test),
+                Seconds(*waited)
+            ),
+            Self::Occupied {
+                id,
+                port,
+                left_by: None,
                 occupants,
                 key,
                 waited,

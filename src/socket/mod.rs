@@ -124,6 +124,17 @@ impl Listener {
     }
 }
 
+/// What the system calls the socket, where it has a number: no other socket has it as long as this one is open.
+#[cfg(target_os = "linux")]
+pub(crate) fn number(listener: &TcpListener) -> Option<u64> {
+    rustix::fs::fstat(listener).ok().map(|found| found.st_ino)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn number(_listener: &TcpListener) -> Option<u64> {
+    None
+}
+
 fn shutdown(socket: &Socket) -> io::Result<()> {
     match socket.shutdown(Shutdown::Both) {
         // Not listening, on this system or any more.

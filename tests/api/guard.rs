@@ -344,6 +344,31 @@ fn an_id_is_not_moved_for_a_server_that_is_just_ending() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listener_that_a_detached_thread_still_serves_is_told_by_the_name_of_its_test() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let listener = guard.take_listener().unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let _ = ended.recv();
+        drop(listener);
+    });
+    drop(guard);
+    let began = std::time::Instant::now();
+    let error = store.guard(&store.api).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied);
+    let test = std::thread::current().name().unwrap().to_owned();
+    let said = format!("test `{test}` took its listener");
+    assert!(error.to_string().contains(&said), "{error}");
+    // Not the whole timeout, which is a minute.
+    assert!(began.elapsed() < std::time::Duration::from_secs(30));
+    drop(end);
+    server.join().unwrap();
+    drop(store.guard(&store.api).unwrap());
+}
+
 #[test]
 fn handles_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
