@@ -58,6 +58,10 @@ pub enum OnBusy {
     /// A live holder of the id is waited for all the same, since there must never be two; and an
     /// [exact](crate::Request::exact_port) port is not moved.
     Move,
+    /// End what an earlier run has left on the port: a server that [`start`](crate::PortGuard::start) has started, of a
+    /// process that is gone, and everything that was started with it. stderr says so. All others are waited for. Linux;
+    /// elsewhere as [`Wait`](Self::Wait).
+    Reap,
 }
 
 impl Ask {

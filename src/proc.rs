@@ -254,6 +254,28 @@ pub(crate) fn command_line(pid: u32) -> Option<String> {
     (!line.is_empty()).then(|| line.chars().take(300).collect())
 }
 
+/// When a process began, in ticks since the machine did.
+pub(crate) fn began(pid: u32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Among which processes numbers count here.
+pub(crate) fn pid_namespace() -> Option<String> {
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    namespace.to_str().map(str::to_owned)
+}
+
+/// A variable of a process's environment, as it was started; none if it has none, or may not be looked into.
+pub(crate) fn variable(pid: u32, name: &str) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|&byte| byte == 0);
+    let value = variables.find_map(|it| it.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    std::str::from_utf8(value).ok().map(str::to_owned)
+}
+
 /// The number of the user that a process runs as.
 pub(crate) fn user(pid: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

@@ -159,6 +159,7 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
             OnBusy::Wait => quote!(Wait),
             OnBusy::Fail => quote!(Fail),
             OnBusy::Move => quote!(Move),
+            OnBusy::Reap => quote!(Reap),
         };
         quote!(.on_busy(#private::OnBusy::#variant))
     });

@@ -12,6 +12,7 @@ pub(crate) enum OnBusy {
     Wait,
     Fail,
     Move,
+    Reap,
 }
 
 pub(crate) fn error<T>(tokens: impl ToTokens, message: impl Display) -> syn::Result<T> {
@@ -222,14 +223,15 @@ pub(crate) fn on_busy(value: &Expr) -> syn::Result<OnBusy> {
         "wait" => OnBusy::Wait,
         "fail" => OnBusy::Fail,
         "move" => OnBusy::Move,
+        "reap" => OnBusy::Reap,
         other => {
-            let hint = match nearest(other, &["wait", "fail", "move"]) {
+            let hint = match nearest(other, &["wait", "fail", "move", "reap"]) {
                 Some(nearest) => format!(", did you mean `\"{nearest}\"`?"),
                 None => String::new(),
             };
             return error(
                 value,
-                format_args!("`on_busy` is `\"wait\"`, `\"fail\"` or `\"move\"`{hint}"),
+                format_args!("`on_busy` is `\"wait\"`, `\"fail\"`, `\"move\"` or `\"reap\"`{hint}"),
             );
         }
     })

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::guard::{self, Hold, PortGuard, Refused};
 use crate::lease::Lease;
+use crate::server;
 use crate::text::Subject;
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
@@ -59,6 +60,13 @@ async fn hold(
             Err(taken) if taken.is_taken() => taken,
             Err(other) => return Err(refused(ask.id(), other.addr, other.source)),
         };
+        if ask.on_busy == OnBusy::Reap {
+            for ended in server::reap(taken.protocol, port) {
+                tell(&format!(
+                    "ended {ended}, which an earlier run had left on port {port}"
+                ));
+            }
+        }
         let moves = ask.on_busy == OnBusy::Move && ask.id().is_some() && !ask.is_exact();
         if moves && (wait.is_over() || obstacle.met.elapsed() >= closing_time(target)) {
             move_away(context, target, port, taken.protocol, wait).await?;

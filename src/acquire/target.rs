@@ -68,7 +68,7 @@ impl Target<'_> {
     pub(super) fn limit(&self) -> Duration {
         match self.ask.on_busy {
             OnBusy::Fail => Wait::GLANCE,
-            OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
+            OnBusy::Wait | OnBusy::Move | OnBusy::Reap => self.timeout.max(Wait::GLANCE),
         }
     }
 

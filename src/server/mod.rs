@@ -16,6 +16,7 @@ mod family;
 mod http;
 mod life;
 mod lines;
+mod mark;
 mod output;
 #[cfg_attr(
     not(feature = "cli"),
@@ -35,6 +36,7 @@ mod waiting;
 pub use command::ServerCommand;
 use end::End;
 pub use end::Stopped;
+pub(crate) use mark::reap;
 use output::Output;
 #[cfg(feature = "cli")]
 pub use placeholder::{Values, fill};

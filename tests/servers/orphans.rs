@@ -7,13 +7,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use port_for::{PortFor, Ready, ServerCommand};
+use port_for::{ErrorKind, OnBusy, PortFor, Ready, ServerCommand};
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::children::{end_as_told, ids};
 use crate::support::child::{in_shell, test_name};
-use crate::support::{ChildTest, TempStore, command, report, told};
+use crate::support::installed::find;
+use crate::support::{ChildTest, PATIENCE, TempStore, command, report, told, wait_for_parent};
 
 /// A shape of a server, as a shell's script: `$RUN` is a program that runs for long, and has the mark in its environment.
 const SHAPES: [(&str, &str); 8] = [
@@ -275,4 +276,49 @@ fn a_daemon_is_a_server() {
     );
     assert!(!server.stop().unwrap().was_killed());
     crate::programs::redis(guard.addr(), "PING").unwrap_err();
+}
+
+/// It takes an accident: the guardian was killed as well, and the server is no child of its.
+#[test]
+fn what_an_earlier_run_has_left_is_ended_where_that_is_asked_for() {
+    if find("python3").is_none() {
+        return;
+    }
+    let store = TempStore::new();
+    let mut process = ChildTest::start(test_name!(leaves_an_orphan), store.path(), "");
+    let first: u32 = process.line().parse().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{first}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let guardian: i32 = fields.split(' ').nth(1).unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(guardian).unwrap(), Signal::KILL).unwrap();
+    process.kill();
+
+    let [id] = ids(&store, ["orphan"]);
+    let request = || store.request(&id).timeout(Duration::ZERO);
+    let error = request().guard().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+    let port = store.forward_port(&id, 0).unwrap();
+    let reaping = store.request(&id).on_busy(OnBusy::Reap).timeout(PATIENCE);
+    assert_eq!(reaping.guard().unwrap().port(), port);
+
+    // A process without the mark is never ended.
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let error = request().on_busy(OnBusy::Reap).guard().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+    drop(stranger);
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn leaves_an_orphan() {
+    let Some((path, _)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let [id] = ids(&store, ["orphan"]);
+    let daemon = "setsid python3 -m http.server --bind 127.0.0.1 $0 & wait";
+    let command = ServerCommand::new("bash")
+        .args(["-c", daemon, "{port}"])
+        .ready(Ready::http("/"));
+    let server = store.request(&id).start(&command).unwrap();
+    report(server.id());
+    wait_for_parent();
 }
