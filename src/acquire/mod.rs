@@ -22,6 +22,8 @@ mod tell;
 
 pub(crate) use anonymous::available_port;
 pub(crate) use assign::numbers;
+#[cfg(feature = "cli")]
+pub(crate) use forget::prune_gone;
 use target::{Place, Target, longest, targets};
 use tell::{PATIENCE, say};
 

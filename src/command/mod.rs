@@ -11,6 +11,7 @@ use crate::ask::{Ask, Preference};
 use crate::error::Error;
 use crate::guard::PortGuard;
 use crate::port_for::PortFor;
+use crate::store::Assignment;
 use crate::text;
 use crate::who::{Holder, Occupant, Occupants, Protocol};
 
@@ -45,6 +46,11 @@ fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
         first.preference = Preference::Exact(port);
     }
     asks
+}
+
+/// Forgets the ids of checkouts whose folders are not there any more.
+pub fn prune_gone(port_for: &PortFor) -> Result<Vec<Assignment>, Error> {
+    acquire::prune_gone(port_for.context())
 }
 
 /// Takes over the assignments of Python's `port-for`.

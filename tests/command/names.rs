@@ -256,3 +256,40 @@ fn the_manual_page_is_printed_and_tells_what_the_help_tells() {
         &["--unbind", "LISTEN_FDNAMES", "PORT_FOR_STORE", "last_used"],
     );
 }
+
+/// In a main checkout, in a subfolder of a linked worktree, and in that worktree by another way.
+#[cfg(unix)]
+#[test]
+fn a_worktree_has_ports_of_its_own_and_the_main_checkout_plain_ones() {
+    let store = Store::new();
+    let at = store.folder().canonicalize().unwrap();
+    let (main, linked) = (at.join("main"), at.join("main/linked"));
+    std::fs::create_dir_all(linked.join("src")).unwrap();
+    std::fs::create_dir(main.join(".git")).unwrap();
+    std::fs::write(linked.join(".git"), "gitdir: ../.git/worktrees/linked\n").unwrap();
+    std::os::unix::fs::symlink(&linked, at.join("link")).unwrap();
+    let ask = |folder: &std::path::Path| {
+        let mut command = store.with(&["api"]);
+        command
+            .env("PORT_FOR_NAMESPACE", "worktree")
+            .current_dir(folder);
+        stdout(&command.assert().success().stderr(""))
+    };
+    let plain = ask(&main);
+    let its_own = ask(&linked);
+    assert_ne!(plain, its_own);
+    assert_eq!(ask(&linked.join("src")), its_own);
+    assert_eq!(ask(&at.join("link/src")), its_own);
+    assert_eq!(ask(&at), plain, "outside of any");
+    let key = format!("{}#api", linked.display());
+    let ids: Vec<_> = store.assignments().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, [key.clone(), "api".to_owned()]);
+
+    // Its ids are forgotten once it is gone, and no others.
+    store.run(&["--prune", "gone"]).success();
+    assert_eq!(store.assignments().len(), 2);
+    std::fs::remove_dir_all(&linked).unwrap();
+    let said = stderr(&store.run(&["--prune", "gone"]).success());
+    has(&said, &[&key, "is forgotten"]);
+    assert_eq!(store.assignments().len(), 1);
+}

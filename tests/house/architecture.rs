@@ -17,7 +17,7 @@ const ROOMS: [Room; 22] = [
     ("startup",   "before `main`",                                       "server handover"),
     ("port_for",  "the facade: a store and what can be asked of it",     "request acquire guard ask context store error wait"),
     ("request",   "the facade: one port with its options",               "acquire server guard ask context error ports wait"),
-    ("acquire",   "the story from what is asked for to guards",          "server handover guard ask context store lease files error ports socket who wait text"),
+    ("acquire",   "the story from what is asked for to guards",          "server handover guard ask context store lease files config error ports socket who wait text"),
     ("server",    "a server's process on a guarded port",                "handover guard files error proc who wait text"),
     ("ask",       "what is asked for, as plain data",                    "guard ports"),
     ("context",   "a store under one configuration",                     "guard store config files error id"),
