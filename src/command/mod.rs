@@ -4,10 +4,11 @@
     reason = "hidden: the command is its only caller"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::acquire;
 use crate::ask::{Ask, Preference};
+use crate::config;
 use crate::error::Error;
 use crate::guard::PortGuard;
 use crate::port_for::PortFor;
@@ -20,11 +21,13 @@ mod console;
 mod import;
 mod program;
 mod python_config;
+mod waiting;
 
 pub use crate::server::{Values, fill};
 pub use import::{ImportError, Imported};
 pub use program::{become_program, hand_over};
 pub use python_config::{Entry, Fault, parse as parse_python_config};
+pub use waiting::{Doing, doing};
 
 /// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
 pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
@@ -51,6 +54,13 @@ fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
 /// Forgets the ids of checkouts whose folders are not there any more.
 pub fn prune_gone(port_for: &PortFor) -> Result<Vec<Assignment>, Error> {
     acquire::prune_gone(port_for.context())
+}
+
+/// The folders that programs are looked for in.
+#[must_use]
+pub fn search_path() -> Vec<PathBuf> {
+    let path = config::variable("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect()
 }
 
 /// Takes over the assignments of Python's `port-for`.

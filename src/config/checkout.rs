@@ -3,7 +3,7 @@
 //! Only names of files are looked at. Nothing here is an error: a test in a folder of an odd shape runs all the same.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The root of the linked git worktree that the folder is in. None in a main checkout, whose ids stay plain, and outside of
 /// any.
@@ -47,11 +47,11 @@ fn name(root: &Path) -> String {
 #[cfg(feature = "cli")]
 pub(crate) fn is_gone(key: &str) -> bool {
     // Folders and ids may have the separator in them as well.
-    let mut namespaces = key
-        .match_indices('#')
-        .map(|(at, _)| PathBuf::from(&key[..at]));
-    let is_of_checkout = |folder: &PathBuf| folder.is_absolute();
-    namespaces.clone().any(|folder| is_of_checkout(&folder)) && !namespaces.any(|it| it.exists())
+    let mut folders = (key.match_indices('#'))
+        .map(|(at, _)| Path::new(&key[..at]))
+        .filter(|folder| folder.is_absolute())
+        .peekable();
+    folders.peek().is_some() && !folders.any(Path::exists)
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
 }
 
 /// The value of a variable that is not ours; none if it is not set, or no text.
-#[cfg(unix)]
+#[cfg(any(unix, feature = "cli"))]
 pub(crate) fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods)]
     env::var(name).ok()

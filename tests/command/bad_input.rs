@@ -27,7 +27,12 @@ use crate::{Store, has, stderr};
 #[case::two_things(&["--list", "--unbind", "bad"], &["--list", "--unbind"])]
 #[case::who_no_port(&["--who", "0"], &["--who", "1 to 65535"])]
 #[case::age_without_unit(&["--prune", "30"], &["--prune", "30d"])]
-#[case::json_of_nothing(&["bad", "--json"], &["--list"])]
+#[case::json_of_a_command(&["bad", "--json", "--", "true"], &["--json"])]
+#[case::timeout_of_nothing(&["bad", "--timeout", "1s"], &["--wait"])]
+#[case::format_of_nothing(&["bad", "--format", "{name}"], &["{name}", "{id}"])]
+#[case::one_variable_to_print(&["a-b", "a_b", "--env"], &["a-b", "a_b", "A_B_PORT"])]
+#[case::forgotten_dashes(&["bad", "sh", "x"], &["`port-for bad -- sh x`"])]
+#[case::forgotten_dashes_before_flags(&["bad", "sh", "--port", "1"], &["`port-for bad -- sh`"])]
 #[case::command_without_name(&["--", "true"], &["NAME"])]
 #[case::inherit_without_command(&["bad", "--inherit"], &["CMD"])]
 #[case::placeholder_of_nobody(&["bad", "--", "echo", "{port:worse}"], &["{port:worse}", "none of the ids"])]
@@ -84,11 +89,16 @@ fn a_set_that_is_none_is_an_error_that_points_into_it(#[case] set: &str, #[case]
 }
 
 #[test]
-fn forgetting_what_is_not_there_is_done_with_a_note() {
+fn forgetting_what_is_not_there_says_which_names_are_like_it() {
     let store = Store::new();
-    let done = store.run(&["--unbind", "bad/unknown"]).success().stdout("");
+    let done = store.run(&["--unbind", "bad/unknown"]).code(1).stdout("");
     has(&stderr(&done), &["bad/unknown", "no port"]);
     assert_eq!(store.text(), None);
+    store.port(&["bad/unknowns"]);
+    store.port(&["other"]);
+    let done = store.run(&["--unbind", "bad/unknown"]).code(1).stdout("");
+    has(&stderr(&done), &["did you mean `bad/unknowns`?"]);
+    assert_eq!(store.assignments().len(), 2);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod servers;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod until;
 mod upkeep;
 mod waiting;
 

@@ -293,3 +293,78 @@ fn a_worktree_has_ports_of_its_own_and_the_main_checkout_plain_ones() {
     has(&said, &[&key, "is forgotten"]);
     assert_eq!(store.assignments().len(), 1);
 }
+
+#[test]
+fn ports_are_printed_as_other_tools_want_them() {
+    let store = Store::new();
+    store.run(&["shop/api", "-p", "4801"]).success();
+    store.run(&["db", "-p", "4802"]).success();
+    for (args, printed) in [
+        (&["--env"][..], "SHOP_API_PORT=4801\nDB_PORT=4802\n"),
+        (
+            &["--format", "{id}={port} at {addr}"],
+            "shop/api=4801 at 127.0.0.1:4801\ndb=4802 at 127.0.0.1:4802\n",
+        ),
+    ] {
+        let args = [&["shop/api", "db"], args].concat();
+        store.run(&args).success().stdout(printed);
+    }
+    let json = stdout(&store.run(&["shop/api", "db", "--json"]).success());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let expected =
+        serde_json::json!([{ "id": "shop/api", "port": 4801 }, { "id": "db", "port": 4802 }]);
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn several_names_and_those_that_begin_alike_can_be_forgotten() {
+    let store = Store::new();
+    for (name, port) in [
+        ("a/1", "4801"),
+        ("a/2", "4802"),
+        ("b", "4803"),
+        ("c", "4804"),
+        ("*", "4805"),
+    ] {
+        store.run(&[name, "-p", port]).success();
+    }
+    store.run(&["--unbind", "a/*", "b"]).success();
+    assert_eq!(
+        store.assignments(),
+        [("*".to_owned(), 4805), ("c".to_owned(), 4804)]
+    );
+    // A name of its own is meant itself.
+    store.run(&["--unbind", "*"]).success();
+    assert_eq!(store.assignments(), [("c".to_owned(), 4804)]);
+    has(&stderr(&store.run(&["--unbind", "x*"]).code(1)), &["`x*`"]);
+}
+
+#[test]
+fn a_list_can_be_of_those_that_begin_alike_and_who_takes_a_name() {
+    let store = Store::new();
+    store.run(&["a/1", "-p", "4801"]).success();
+    store.run(&["b", "-p", "4802"]).success();
+    let listed = stdout(&store.run(&["--list", "a/"]).success());
+    assert!(
+        listed.contains("a/1") && !listed.contains("4802"),
+        "{listed}"
+    );
+    has(
+        &stdout(&store.run(&["--who", "b"]).success()),
+        &["port 4802 is assigned to `b`"],
+    );
+    has(
+        &stderr(&store.run(&["--who", "c"]).code(1)),
+        &["`c` has no port"],
+    );
+}
+
+#[test]
+fn a_number_that_is_asked_for_as_a_name_gets_a_hint() {
+    let store = Store::new();
+    let done = store.run(&["8080"]).success();
+    has(
+        &stderr(&done),
+        &["`8080` is a name here", "--who 8080", "--port 8080"],
+    );
+}

@@ -83,10 +83,12 @@ fn more() -> String {
     arg_required_else_help = true,
     after_long_help = more(),
     override_usage = "port-for [OPTIONS] NAME... [-- CMD [ARGS]...]\n       port-for [OPTIONS] \
-        <--list | --unbind NAME | --prune AGE | --import FILE | --who PORT>",
+        <--list | --who PORT | --wait NAME | --gone NAME | --unbind NAME... | --prune AGE | \
+        --import FILE>",
     group = ArgGroup::new("mode").required(true),
     group = ArgGroup::new("wanted"),
     group = ArgGroup::new("told"),
+    group = ArgGroup::new("waited"),
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
@@ -102,17 +104,30 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "N", requires = "wanted", value_parser = port)]
     pub(crate) port: Option<u16>,
 
-    /// Forget the port of NAME
-    #[arg(short, long, value_name = "NAME", group = "mode")]
-    pub(crate) unbind: Option<String>,
+    /// Forget the ports of NAMEs; 'api*' stands for all names that begin so
+    #[arg(short, long, value_name = "NAME", group = "mode", num_args = 1..)]
+    pub(crate) unbind: Vec<String>,
 
-    /// List all names with their ports and who holds them
-    #[arg(short, long, groups = ["mode", "told"])]
-    pub(crate) list: bool,
+    /// List all names, or those that begin with PREFIX, with their ports and who holds them
+    #[arg(short, long, value_name = "PREFIX", groups = ["mode", "told"], num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "the flag, and its value")]
+    pub(crate) list: Option<Option<String>>,
 
-    /// Show who holds PORT, and who listens on it
-    #[arg(long, value_name = "PORT", groups = ["mode", "told"], value_parser = port)]
-    pub(crate) who: Option<u16>,
+    /// Show who holds a port, given by its number or its name, and what has it
+    #[arg(long, value_name = "PORT|NAME", groups = ["mode", "told"])]
+    pub(crate) who: Option<String>,
+
+    /// Wait until the holder of NAME listens; fails at once when there is none, or when it has ended
+    #[arg(long, value_name = "NAME", groups = ["mode", "waited"])]
+    pub(crate) wait: Option<String>,
+
+    /// Wait until NAME is free
+    #[arg(long, value_name = "NAME", groups = ["mode", "waited"])]
+    pub(crate) gone: Option<String>,
+
+    /// How long to wait (such as 10s; else a minute); with --wait, also for a holder to come
+    #[arg(long, value_name = "TIME", requires = "waited", value_parser = age::parse)]
+    pub(crate) timeout: Option<Duration>,
 
     /// Forget the ports that were not used for AGE (such as 30d; units s, m, h, d, w; if one is held, forget none), or
     /// with "gone" those of checkouts that are not there any more
@@ -128,8 +143,16 @@ pub(crate) struct Args {
     pub(crate) inherit: bool,
 
     /// Print JSON, for programs
-    #[arg(long, requires = "told")]
+    #[arg(long, conflicts_with_all = ["command", "unbind", "prune", "import", "waited"])]
     pub(crate) json: bool,
+
+    /// Print variables, such as `API_PORT=15571`: for .env files, eval and GitHub's environment
+    #[arg(long, requires = "wanted", conflicts_with_all = ["command", "json"])]
+    pub(crate) env: bool,
+
+    /// Print this for each NAME, with {id}, {port} and {addr} filled in
+    #[arg(long, value_name = "TEXT", requires = "wanted", conflicts_with_all = ["command", "json", "env"])]
+    pub(crate) format: Option<String>,
 
     /// The file that ports are remembered in
     #[arg(long, value_name = "FILE")]

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::{Failure, age, note, print};
 
-pub(crate) fn list(port_for: &PortFor, as_json: bool) -> Result<(), Failure> {
-    let assignments = port_for.assignments()?;
+pub(crate) fn list(port_for: &PortFor, prefix: &str, as_json: bool) -> Result<(), Failure> {
+    let mut assignments = port_for.assignments()?;
+    assignments.retain(|found| found.id().starts_with(prefix));
     let ports: Vec<u16> = assignments.iter().map(Assignment::port).collect();
     let uses = cli::uses(&ports);
     let rows = assignments.iter().zip(&uses);
@@ -33,7 +34,8 @@ pub(crate) fn list(port_for: &PortFor, as_json: bool) -> Result<(), Failure> {
     print(table(&rows, width).as_bytes())
 }
 
-pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Failure> {
+pub(crate) fn who(port_for: &PortFor, which: &str, as_json: bool) -> Result<(), Failure> {
+    let port = number_of(port_for, which)?;
     let who = cli::who(port_for, port)?;
     if as_json {
         return print_json(&object(
@@ -58,6 +60,25 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
     }
     lines.extend(who.uses.told);
     print(format!("{}\n", lines.join("\n")).as_bytes())
+}
+
+/// A number, or a name that has a port.
+fn number_of(port_for: &PortFor, which: &str) -> Result<u16, Failure> {
+    if which.bytes().all(|byte| byte.is_ascii_digit()) {
+        let port = which.parse().ok().filter(|&port: &u16| port > 0);
+        return port.ok_or_else(|| {
+            Failure::Usage(format!(
+                "`--who {which}`: a port is a number from 1 to 65535"
+            ))
+        });
+    }
+    let assignments = port_for.assignments()?;
+    let found = assignments.iter().find(|found| found.id() == which);
+    found.map(Assignment::port).ok_or_else(|| {
+        Failure::Could(format!(
+            "`{which}` has no port; `port-for --list` shows those that have"
+        ))
+    })
 }
 
 fn print_json(value: &Value) -> Result<(), Failure> {

@@ -4,8 +4,12 @@
 
 mod age;
 mod args;
+mod hint;
 mod list;
+mod numbers;
 mod run;
+mod unbind;
+mod wait;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -77,16 +81,17 @@ fn obey(args: &Args) -> Result<(), Failure> {
         Some(path) => PortFor::open(path)?,
         None => PortFor::shared()?.clone(),
     };
-    if args.list {
-        list::list(&port_for, args.json)
-    } else if let Some(port) = args.who {
-        list::who(&port_for, port, args.json)
-    } else if let Some(id) = &args.unbind {
-        match port_for.release(id)? {
-            Some(port) => note(&format!("`{id}` had port {port}, and is forgotten")),
-            None => note(&format!("`{id}` has no port: nothing to forget")),
-        }
-        Ok(())
+    if let Some(prefix) = &args.list {
+        let prefix = prefix.as_deref().unwrap_or_default();
+        list::list(&port_for, prefix, args.json)
+    } else if let Some(which) = &args.who {
+        list::who(&port_for, which, args.json)
+    } else if let Some(name) = &args.wait {
+        wait::until_it_listens(&port_for, name, args.timeout)
+    } else if let Some(name) = &args.gone {
+        wait::until_it_is_gone(&port_for, name, args.timeout)
+    } else if !args.unbind.is_empty() {
+        unbind::unbind(&port_for, &args.unbind)
     } else if let Some(what) = args.prune {
         match what {
             Prune::UnusedFor(age) => prune(&port_for, age),
@@ -107,6 +112,7 @@ fn obey(args: &Args) -> Result<(), Failure> {
         Ok(())
     } else {
         let names: Vec<_> = args.bind.iter().chain(&args.names).cloned().collect();
+        hint::ask_for_dashes(&names)?;
         if args.port.is_some() && names.len() > 1 {
             let message = "`--port` is for one name, and several are given".to_owned();
             return Err(Failure::Usage(message));
@@ -120,12 +126,8 @@ fn obey(args: &Args) -> Result<(), Failure> {
                 Err(Failure::Usage("no CMD follows `--`".to_owned()))
             }
             [] => {
-                let mut lines = String::new();
-                for port in cli::numbers(&port_for, &names, args.port)? {
-                    lines += &port.to_string();
-                    lines.push('\n');
-                }
-                print(lines.as_bytes())
+                hint::at_numbers(&names);
+                numbers::tell(&port_for, &names, args)
             }
             [program, words @ ..] => run::run(&port_for, &names, args, program, words),
         }

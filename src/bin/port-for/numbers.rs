@@ -1,0 +1,91 @@
+//! The ports of names, as programs want them.
+
+use port_for::{__cli as cli, PortFor};
+use serde_json::{Value, json};
+
+use crate::args::Args;
+use crate::{Failure, print};
+
+/// Assigns and prints the ports of the names.
+pub(crate) fn tell(port_for: &PortFor, names: &[String], args: &Args) -> Result<(), Failure> {
+    // What can be said against the call is said before a port is assigned.
+    if let Some(format) = &args.format {
+        line(format, "", 0)?;
+    }
+    let variables = variables(names);
+    if args.env {
+        check(names, &variables)?;
+    }
+    let ports = cli::numbers(port_for, names, args.port)?;
+    let all = names.iter().zip(&ports);
+    if args.json {
+        let all: Value = all
+            .map(|(name, port)| json!({ "id": name, "port": port }))
+            .collect();
+        return print(format!("{all:#}\n").as_bytes());
+    }
+    let mut text = String::new();
+    for (nth, (name, &port)) in all.enumerate() {
+        let line = match &args.format {
+            Some(format) => line(format, name, port)?,
+            None if args.env => format!("{}={port}", variables[nth]),
+            None => port.to_string(),
+        };
+        text += &line;
+        text.push('\n');
+    }
+    print(text.as_bytes())
+}
+
+/// `API_PORT` for `api`.
+fn variables(names: &[String]) -> Vec<String> {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
+    let variable = |name: &String| {
+        let name: String = name.chars().map(plain).collect();
+        // A variable does not begin with a digit.
+        let digit = name.starts_with(|c: char| c.is_ascii_digit());
+        format!("{}{name}_PORT", if digit { "_" } else { "" })
+    };
+    names.iter().map(variable).collect()
+}
+
+fn check(names: &[String], variables: &[String]) -> Result<(), Failure> {
+    for (nth, variable) in variables.iter().enumerate() {
+        let mut before = variables[..nth].iter();
+        if let Some(other) = before.position(|other| other == variable) {
+            return Err(Failure::Usage(format!(
+                "`{}` and `{}` would both be the variable {variable}; rename one",
+                names[other], names[nth]
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn line(format: &str, name: &str, port: u16) -> Result<String, Failure> {
+    let mut text = String::new();
+    let mut rest = format;
+    while let Some((before, behind)) = rest.split_once('{') {
+        text += before;
+        let word = behind.split('}').next().unwrap_or_default();
+        let value = match word {
+            "id" => name.to_owned(),
+            "port" => port.to_string(),
+            "addr" => format!("127.0.0.1:{port}"),
+            other => {
+                return Err(Failure::Usage(format!(
+                    "in {format:?}, {{{other}}} is none of {{id}}, {{port}} and {{addr}}"
+                )));
+            }
+        };
+        text += &value;
+        rest = behind.get(word.len() + 1..).unwrap_or_default();
+    }
+    Ok(text + rest)
+}

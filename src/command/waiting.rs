@@ -1,0 +1,73 @@
+//! Whether the holder of an id listens.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::error::Error;
+use crate::port_for::PortFor;
+use crate::socket;
+use crate::who::{self, Holder, Occupant, Occupants, Protocol};
+
+/// What an id's port is doing.
+#[derive(Debug)]
+pub enum Doing {
+    /// The id has no port.
+    Unassigned,
+    /// The port has no holder; and what has it all the same.
+    Unheld(u16, Option<String>),
+    /// It has a holder, of whose processes none listens.
+    Silent(u16, Holder),
+    /// The holder or a descendant of it listens.
+    Listening(u16, Holder),
+}
+
+/// What the id's port is doing at this moment.
+pub fn doing(port_for: &PortFor, id: &str) -> Result<Doing, Error> {
+    let context = port_for.context();
+    let key = context.key(id)?;
+    let store = &context.store;
+    let Some(port) = store.snapshot()?.port_of(&key) else {
+        return Ok(Doing::Unassigned);
+    };
+    let holder = match store.access()? {
+        Some(access) => store.leases().holder(port, access)?,
+        None => None,
+    };
+    Ok(match holder {
+        None => {
+            let is_in_use = socket::is_in_use(port);
+            let occupants = || Occupants::of(Protocol::Tcp, port).to_string();
+            Doing::Unheld(port, is_in_use.then(occupants))
+        }
+        Some(holder) if listens(holder.pid(), port) => Doing::Listening(port, holder),
+        Some(holder) => Doing::Silent(port, holder),
+    })
+}
+
+fn listens(holder: Option<u32>, port: u16) -> bool {
+    // Costs little, and is no as a rule.
+    if !who::accepts(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
+        return false;
+    }
+    let occupants = Occupants::of(Protocol::Tcp, port).into_vec();
+    // Where it is not told which process listens, it is the holder's.
+    holder.is_none_or(|holder| {
+        let mut pids = occupants.iter().map(Occupant::pid);
+        occupants.is_empty() || pids.any(|pid| is_below(pid, holder))
+    })
+}
+
+/// Whether it is that process, or a descendant of it.
+#[cfg(unix)]
+fn is_below(pid: u32, root: u32) -> bool {
+    let table = who::processes();
+    let parent = |pid: &u32| {
+        let process = table.iter().find(|process| process.pid == *pid)?;
+        Some(process.parent)
+    };
+    std::iter::successors(Some(pid), parent).any(|pid| pid == root)
+}
+
+#[cfg(not(unix))]
+fn is_below(_pid: u32, _root: u32) -> bool {
+    true
+}
