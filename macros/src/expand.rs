@@ -1,6 +1,6 @@
 //! Emit: the model as tokens, without a decision.
 
-use crate::options::{Id, Number, OnBusy};
+use crate::options::{Id, Number, OnBusy, Server};
 use crate::test_fn::{Function, Invalid, Port, TestFn};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -66,7 +66,7 @@ fn expand(test: TestFn) -> TokenStream {
             (#(#bindings,)*) => #body_block
         }
     };
-    let starts = ports.iter().any(|port| port.request.start.is_some());
+    let starts = ports.iter().any(|port| port.request.server.is_some());
     let body = match &sig.output {
         ReturnType::Type(_, output) if starts && !is_opaque(output) => {
             observed(&body, output, sig.asyncness.is_some(), &slots, &private)
@@ -163,10 +163,14 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         quote!(.on_busy(#private::OnBusy::#variant))
     });
     let udp = request.udp.then(|| quote!(.udp()));
-    let start = request.start.as_ref().map(|command| {
+    let server = request.server.as_ref().map(|server| {
+        let (method, command) = match server {
+            Server::Start(command) => (quote!(start), command),
+            Server::Shared(command, _) => (quote!(shared), command),
+        };
         // A wrong type is told where the expression is.
         let span = command.span().resolved_at(Span::call_site());
-        quote_spanned!(span=> .start(#command))
+        quote_spanned!(span=> .#method(#command))
     });
-    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #start)
+    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #server)
 }

@@ -7,6 +7,7 @@ use crate::ask::{Ask, Preference, Subject};
 use crate::error::Error;
 use crate::port_for::PortFor;
 use crate::server::ServerCommand;
+use crate::shared;
 use crate::wait::{Waiter, without_pending};
 
 mod auto_id;
@@ -22,7 +23,14 @@ pub use served::{NoResult, Outcome, output_of, result_of, say_last_lines};
 
 /// One port that a test asks for. What is a string here was checked by the macro.
 #[derive(Debug)]
-pub struct Wanted(Ask, Option<ServerCommand>);
+pub struct Wanted(Ask, Option<Server>);
+
+/// The server that a port is for.
+#[derive(Debug)]
+enum Server {
+    Start(ServerCommand),
+    Shared(ServerCommand),
+}
 
 impl Wanted {
     /// The port of `id`.
@@ -98,7 +106,14 @@ impl Wanted {
     /// `start = redis()`.
     #[must_use]
     pub fn start(mut self, command: ServerCommand) -> Self {
-        self.1 = Some(command);
+        self.1 = Some(Server::Start(command));
+        self
+    }
+
+    /// `shared = redis()`.
+    #[must_use]
+    pub fn shared(mut self, command: ServerCommand) -> Self {
+        self.1 = Some(Server::Shared(command));
         self
     }
 }
@@ -148,16 +163,30 @@ async fn guards_for<const N: usize>(
     wanted: [Wanted; N],
 ) -> Result<[Slot; N], Error> {
     let context = PortFor::shared()?.context();
-    let (asks, commands): (Vec<_>, Vec<_>) = wanted
-        .into_iter()
-        .map(|Wanted(ask, start)| (ask, start))
-        .unzip();
-    let guards = acquire::guards_for(waiter, context, &asks).await?;
-    let mut slots = acquire::array(guards).map(Slot::new);
-    for (slot, command) in slots.iter_mut().zip(commands) {
-        if let Some(command) = command {
-            slot.start(waiter, &command).await?;
+    let mut slots: [Option<Slot>; N] = [const { None }; N];
+    // First, so that the wait for a port keeps a server that others use from ending.
+    for (slot, Wanted(ask, server)) in slots.iter_mut().zip(&wanted) {
+        if let Some(Server::Shared(command)) = server {
+            let server = shared::join_for(waiter, context, ask, command).await?;
+            *slot = Some(Slot::shared(server));
         }
     }
-    Ok(slots)
+    let (asks, commands): (Vec<_>, Vec<_>) = (wanted.into_iter())
+        .filter_map(|Wanted(ask, server)| match server {
+            None => Some((ask, None)),
+            Some(Server::Start(command)) => Some((ask, Some(command))),
+            Some(Server::Shared(_)) => None,
+        })
+        .unzip();
+    let guards = acquire::guards_for(waiter, context, &asks).await?;
+    let mut guards = guards.into_iter().zip(commands);
+    for slot in slots.iter_mut().filter(|slot| slot.is_none()) {
+        let (guard, command) = guards.next().expect("there is one for each slot");
+        let mut own = Slot::new(guard);
+        if let Some(command) = command {
+            own.start(waiter, &command).await?;
+        }
+        *slot = Some(own);
+    }
+    Ok(slots.map(|slot| slot.expect("each was filled")))
 }

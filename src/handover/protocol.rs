@@ -8,6 +8,7 @@ pub(super) const FD_NAMES: &str = "LISTEN_FDNAMES";
 pub(super) const PID: &str = "LISTEN_PID";
 
 /// What the names of its variables begin with.
+#[cfg(unix)]
 pub(crate) const PREFIX: &str = "LISTEN_";
 
 /// The descriptor of the first socket.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::SharedServer;
 use super::fingerprint;
 use super::order::Order;
 use super::place::Place;
 use super::starting;
 use super::state::{End, Failure, Phase, State};
 use super::users::Use;
+use super::{Known, SharedServer};
 use crate::ask::{Ask, Preference};
 use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
@@ -176,12 +176,15 @@ async fn until_ready(
         match State::read(place)? {
             Some(state) if state.start == start => match state.phase {
                 Phase::Ready { server, addr } if has_keeper => {
-                    return Ok(Some(SharedServer {
+                    let known = Known {
                         place: place.clone(),
                         start: state.start,
-                        server,
+                        id: server,
                         addr,
                         log: open_log(place)?,
+                    };
+                    return Ok(Some(SharedServer {
+                        server: known.into(),
                         owner: std::process::id(),
                         _use: its_use,
                     }));

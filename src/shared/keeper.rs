@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::order::Order;
+use super::order::{HERE, Order};
 use super::place::Place;
-use super::starting::HERE;
 use super::state::{End, Failure, Phase, State};
 use crate::acquire;
 use crate::config;

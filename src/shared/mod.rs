@@ -13,6 +13,7 @@
 
 use std::net::SocketAddr;
 use std::process;
+use std::sync::Arc;
 use std::thread;
 
 use crate::error::{Error, ErrorKind, Printed};
@@ -47,34 +48,40 @@ use users::Use;
 #[derive(Debug)]
 #[must_use = "the use ends when this is dropped"]
 pub struct SharedServer {
-    place: Place,
-    start: String,
-    server: u32,
-    addr: SocketAddr,
-    /// None if it was removed at this very moment.
-    log: Option<Log>,
+    server: Arc<Known>,
     /// A forked child shares the use with its parent.
     owner: u32,
     _use: Use,
+}
+
+/// What is known of the server, beyond the use of it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    place: Place,
+    start: String,
+    id: u32,
+    addr: SocketAddr,
+    /// None if it was removed at this very moment.
+    log: Option<Log>,
 }
 
 impl SharedServer {
     /// Where the server listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.server.addr
     }
 
     /// The port that the server listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.addr.port()
+        self.server.addr.port()
     }
 
     /// The process id of the server's first process.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.server
+        self.server.id
     }
 
     /// What the server has printed since it was started, for whichever test. Reading consumes nothing.
@@ -83,16 +90,28 @@ impl SharedServer {
     ///
     /// [`Server`](crate::ErrorKind::Server) when its log cannot be read.
     pub fn output(&self) -> Result<String, Error> {
-        let text = self.log.as_ref().map_or(Ok(String::new()), Log::text);
+        let Known { place, log, .. } = &*self.server;
+        let text = log.as_ref().map_or(Ok(String::new()), Log::text);
         text.map_err(|error| {
-            let what = format!("the log of {} cannot be read: {error}", self.shown());
-            self.place.error(ErrorKind::Server, what)
+            let what = format!("the log of {} cannot be read: {error}", self.server.shown());
+            place.error(ErrorKind::Server, what)
         })
     }
 
     /// Whether this very server runs, and not another one that was started when it had ended.
     #[must_use]
     pub fn is_running(&self) -> bool {
+        self.server.is_running()
+    }
+
+    /// What is known of it when the use has ended.
+    pub(crate) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.server)
+    }
+}
+
+impl Known {
+    fn is_running(&self) -> bool {
         // Before the state, as a keeper publishes the end before its own.
         let has_keeper = self.place.has_keeper().unwrap_or(false);
         has_keeper && matches!(self.phase(), Some(Phase::Ready { .. }))
@@ -108,7 +127,7 @@ impl SharedServer {
         format!(
             "the shared server of `{}` (process {})",
             self.place.id(),
-            self.server
+            self.id
         )
     }
 
@@ -134,7 +153,7 @@ impl SharedServer {
 impl Drop for SharedServer {
     fn drop(&mut self) {
         if thread::panicking() && self.owner == process::id() {
-            self.say_last_lines();
+            self.server.say_last_lines();
         }
     }
 }

@@ -101,7 +101,7 @@ impl SharedServer {
         key: &str,
         init: impl AsyncFnOnce(SocketAddr) -> Result<String, E>,
     ) -> Result<String, OnceError<E>> {
-        let path = self.place.once(&self.start, key);
+        let path = self.server.place.once(&self.server.start, key);
         if let Some(value) = self.value_at(&path, key)? {
             return Ok(value);
         }
@@ -110,12 +110,12 @@ impl SharedServer {
             return Ok(value);
         }
         if !self.is_running() {
-            let what = format!("cannot run `{key}` once: {} has ended", self.shown());
-            return Err(self.place.error(ErrorKind::Server, what).into());
+            let what = format!("cannot run `{key}` once: {} has ended", self.server.shown());
+            return Err(self.server.place.error(ErrorKind::Server, what).into());
         }
-        let value = init(self.addr).await.map_err(OnceError::Init)?;
+        let value = init(self.server.addr).await.map_err(OnceError::Init)?;
         let text = json!({ "key": key, "value": value }).to_string();
-        files::replace(&path, text.as_bytes(), self.place.access())
+        files::replace(&path, text.as_bytes(), self.server.place.access())
             .map_err(|error| files::failed("write what is made once to", &path, error))?;
         Ok(value)
     }
@@ -125,18 +125,18 @@ impl SharedServer {
         let (mut wait, began) = (Wait::patient(waiter, Duration::MAX), Instant::now());
         let mut told = false;
         loop {
-            if let Some(lock) = Lock::try_take(path, self.place.access())? {
-                lock.write_record(Some(self.place.key()))?;
+            if let Some(lock) = Lock::try_take(path, self.server.place.access())? {
+                lock.write_record(Some(self.server.place.key()))?;
                 return Ok(lock);
             }
             if !told
                 && began.elapsed() >= PATIENCE
-                && let Some(holder) = Lock::holder(path, self.place.access())?
+                && let Some(holder) = Lock::holder(path, self.server.place.access())?
             {
                 told = true;
                 eprintln!(
                     "port-for: waiting until `{key}` of the shared server of `{}` was run by {holder}",
-                    self.place.id()
+                    self.server.place.id()
                 );
             }
             wait.rest().await;
@@ -146,7 +146,7 @@ impl SharedServer {
     /// The value, if it was made.
     fn value_at(&self, path: &Path, key: &str) -> Result<Option<String>, Error> {
         const ACTION: &str = "read what was made once from";
-        let Some((file, _)) = files::open(ACTION, path, self.place.access())? else {
+        let Some((file, _)) = files::open(ACTION, path, self.server.place.access())? else {
             return Ok(None);
         };
         // What is no such text is made anew.

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::state::State;
 use crate::ask::{Ask, OnBusy, Preference};
 
+/// What a keeper says once it has its lock.
+pub(super) const HERE: &str = "here\n";
+
 /// All that a keeper needs to know, beside its environment.
 #[derive(Debug)]
 pub(super) struct Order {

@@ -6,14 +6,12 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use super::order::Order;
+use super::order::{HERE, Order};
 use super::place::Place;
 use crate::error::{Error, ErrorKind};
 use crate::text::printable;
 use crate::wait::{Wait, Waiter};
 
-/// What a keeper says once it has its lock.
-pub(super) const HERE: &str = "here\n";
 /// How long a keeper may take to say that it is there.
 const ANSWER: Duration = Duration::from_secs(10);
 

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attribute;
 mod bad_input;
 mod failing;
 mod killed;
