@@ -11,6 +11,8 @@ use crate::ask::{Ask, Preference};
 use crate::error::Error;
 use crate::guard::PortGuard;
 use crate::port_for::PortFor;
+use crate::shared;
+pub use crate::shared::Seen;
 use crate::socket;
 use crate::text;
 use crate::who::{Holder, Occupant, Occupants, Protocol};
@@ -51,6 +53,22 @@ fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
 /// Takes over the assignments of Python's `port-for`.
 pub fn import(port_for: &PortFor, path: &Path) -> Result<Imported, ImportError> {
     import::import(port_for.context(), path)
+}
+
+/// The shared servers that run, with the id of each instead of its key.
+pub fn shared_servers(port_for: &PortFor) -> Result<Vec<Seen>, Error> {
+    let context = port_for.context();
+    let mut all = shared::all(&context.store)?;
+    for server in &mut all {
+        let id = context.id_of(&server.key).unwrap_or(&server.key);
+        server.key = id.to_owned();
+    }
+    Ok(all)
+}
+
+/// Stops the shared server of the id; one that is used, only by force.
+pub fn stop(port_for: &PortFor, id: &str, by_force: bool) -> Result<(), Error> {
+    shared::stop(port_for.context(), id, by_force)
 }
 
 /// The text without what would move a terminal's cursor.

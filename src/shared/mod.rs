@@ -26,6 +26,8 @@ mod keeper;
 mod once;
 mod order;
 mod place;
+#[cfg(any(feature = "cli", fuzzing))]
+mod seen;
 mod starting;
 mod state;
 mod users;
@@ -35,6 +37,10 @@ pub(crate) use join::join_for;
 pub(crate) use keeper::keep_if_asked;
 pub use once::OnceError;
 use place::Place;
+#[cfg(any(feature = "cli", fuzzing))]
+pub use seen::Seen;
+#[cfg(any(feature = "cli", fuzzing))]
+pub(crate) use seen::{all, stop};
 use state::{Phase, State};
 use users::Use;
 

@@ -137,7 +137,7 @@ fn programs_get_every_field() {
     assert_eq!(
         free,
         &json!({
-            "id": "list/json/free", "port": 80, "state": free["state"], "holder": null,
+            "id": "list/json/free", "port": 80, "shared": null, "state": free["state"], "holder": null,
             "occupants": free["occupants"], "last_used": last_used,
         })
     );

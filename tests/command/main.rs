@@ -6,6 +6,8 @@ mod list;
 mod names;
 mod program;
 mod servers;
+#[cfg(unix)]
+mod shared;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;

@@ -35,11 +35,14 @@ itself ends it early; children that CMD leaves behind can keep it for longer.",
 
   id         the name, or null
   port       the number
-  state      \"free\", \"held\" (a live process has the lease) or
-             \"occupied\" (a process listens without it)
+  state      \"free\", \"held\" (a live process has the lease), \"shared\"
+             (a shared server's keeper has it) or \"occupied\" (a process
+             listens without it)
   holder     null, or who has the lease: pid, test (or null), command, since
   occupants  who listens: an array of pid, command, user (a number, or null)
   last_used  null where it is not known (only with --list)
+  shared     null, or the shared server (only with --list): its pid (null
+             until it is ready), and users, an array like holder
 
 Times are whole seconds since 1970. Fields may be added; these stay.",
     ),
@@ -55,6 +58,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
         "  PORT_FOR_STORE      the store's file (else one in the user's state folder)
   PORT_FOR_NAMESPACE  put before every name: ports of its own for a checkout
   PORT_FOR_TIMEOUT    seconds to wait for a port that is held (else 60)
+  PORT_FOR_LINGER     seconds that a shared server outlives its users (else 10)
   PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
     ),
     (
@@ -80,7 +84,7 @@ fn more() -> String {
     arg_required_else_help = true,
     after_long_help = more(),
     override_usage = "port-for [OPTIONS] NAME... [-- CMD [ARGS]...]\n       port-for [OPTIONS] \
-        <--list | --unbind NAME | --prune AGE | --import FILE | --who PORT>",
+        <--list | --unbind NAME | --stop NAME | --prune AGE | --import FILE | --who PORT>",
     group = ArgGroup::new("mode").required(true),
     group = ArgGroup::new("wanted"),
     group = ArgGroup::new("told"),
@@ -102,6 +106,14 @@ pub(crate) struct Args {
     /// Forget the port of NAME
     #[arg(short, long, value_name = "NAME", group = "mode")]
     pub(crate) unbind: Option<String>,
+
+    /// Stop the shared server of NAME, unless something uses it
+    #[arg(long, value_name = "NAME", group = "mode")]
+    pub(crate) stop: Option<String>,
+
+    /// Stop it although it is used
+    #[arg(long, requires = "stop")]
+    pub(crate) force: bool,
 
     /// List all names with their ports and who holds them
     #[arg(short, long, groups = ["mode", "told"])]

@@ -87,6 +87,10 @@ fn obey(args: &Args) -> Result<(), Failure> {
             None => note(&format!("`{id}` has no port: nothing to forget")),
         }
         Ok(())
+    } else if let Some(id) = &args.stop {
+        cli::stop(&port_for, id, args.force)?;
+        note(&format!("the shared server of `{id}` has ended"));
+        Ok(())
     } else if let Some(age) = args.prune {
         prune(&port_for, age)
     } else if let Some(file) = &args.import {
