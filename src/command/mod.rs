@@ -11,8 +11,9 @@ use crate::ask::{Ask, Preference};
 use crate::error::Error;
 use crate::guard::PortGuard;
 use crate::port_for::PortFor;
-use crate::shared;
+use crate::server::ServerCommand;
 pub use crate::shared::Seen;
+use crate::shared::{self, SharedServer};
 use crate::socket;
 use crate::text;
 use crate::who::{Holder, Occupant, Occupants, Protocol};
@@ -22,11 +23,15 @@ mod console;
 mod import;
 mod program;
 mod python_config;
+mod words;
 
 pub use crate::server::{Values, fill};
 pub use import::{ImportError, Imported};
+#[cfg(unix)]
+pub use program::keep_use;
 pub use program::{become_program, hand_over};
 pub use python_config::{Entry, Fault, parse as parse_python_config};
+pub use words::split;
 
 /// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
 pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
@@ -53,6 +58,22 @@ fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
 /// Takes over the assignments of Python's `port-for`.
 pub fn import(port_for: &PortFor, path: &Path) -> Result<Imported, ImportError> {
     import::import(port_for.context(), path)
+}
+
+/// The shared server of the id, with the words of its command; at exactly that port, if there is one.
+pub fn start_shared(
+    port_for: &PortFor,
+    id: &str,
+    exact: Option<u16>,
+    words: &[String],
+) -> Result<SharedServer, Error> {
+    let command = ServerCommand::new(&words[0]).args(&words[1..]);
+    let request = port_for.request(id);
+    let request = match exact {
+        Some(port) => request.exact_port(port),
+        None => request,
+    };
+    request.start_shared(&command)
 }
 
 /// The shared servers that run, with the id of each instead of its key.

@@ -186,7 +186,7 @@ async fn until_ready(
                     return Ok(Some(SharedServer {
                         server: known.into(),
                         owner: std::process::id(),
-                        _use: its_use,
+                        its_use,
                     }));
                 }
                 Phase::Failed(how) => return Err(failure(place, how)),

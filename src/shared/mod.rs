@@ -57,7 +57,11 @@ pub struct SharedServer {
     server: Arc<Known>,
     /// A forked child shares the use with its parent.
     owner: u32,
-    _use: Use,
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "its drop ends the use")
+    )]
+    its_use: Use,
 }
 
 /// What is known of the server, beyond the use of it.
@@ -108,6 +112,12 @@ impl SharedServer {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.server.is_running()
+    }
+
+    /// The lock of the use: a copy of it that another program has is a use as well.
+    #[cfg(all(unix, any(feature = "cli", fuzzing)))]
+    pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
+        self.its_use.lock()
     }
 
     /// What is known of it when the use has ended.

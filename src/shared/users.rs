@@ -97,6 +97,13 @@ impl Users {
     }
 }
 
+impl Use {
+    #[cfg(all(unix, any(feature = "cli", fuzzing)))]
+    pub(super) fn lock(&self) -> Option<&Lock> {
+        self.0.as_ref()
+    }
+}
+
 impl Drop for Use {
     fn drop(&mut self) {
         // In a forked child, the use is the parent's.

@@ -67,3 +67,82 @@ fn by_force_one_is_stopped_that_is_used() {
     assert!(!server.is_running());
     store.run(&["--force"]).code(2);
 }
+
+/// A server that prints nothing, listens, and ends when it is told to.
+const SERVER: &str = "python3 -m http.server --bind 127.0.0.1 '{port}'";
+
+/// What CMD sees, and the server is the one that the library shares by the same recipe.
+#[test]
+fn a_command_runs_beside_a_shared_server() {
+    if crate::support::installed::find("python3").is_none() {
+        return;
+    }
+    let store = Store::new();
+    let recipe =
+        ServerCommand::new("python3").args(["-m", "http.server", "--bind", "127.0.0.1", "{port}"]);
+    let request = store.library().request("shared/web");
+    let ours = request.start_shared(&recipe).unwrap();
+    let script = "echo $PORT $PORT_SHARED_WEB $0";
+    let args = [
+        "shared/web",
+        "--shared",
+        SERVER,
+        "--",
+        "sh",
+        "-c",
+        script,
+        "{addr}",
+    ];
+    let done = store.run(&args).success();
+    let (port, addr) = (ours.port(), ours.addr());
+    assert_eq!(stdout(&done), format!("{port} {port} {addr}\n"));
+    store.run(&["--stop", "shared/web", "--force"]).success();
+}
+
+#[test]
+fn the_command_is_a_user_for_as_long_as_it_runs() {
+    if crate::support::installed::find("python3").is_none() {
+        return;
+    }
+    let store = Store::new();
+    let script = "echo up; read line; exit 7";
+    let args = ["list/shared", "--shared", SERVER, "--", "sh", "-c", script];
+    let mut running = store.start(&args);
+    let mut up = [0; 3];
+    let out = running.0.stdout.as_mut().unwrap();
+    std::io::Read::read_exact(out, &mut up).unwrap();
+    let users = &listed(&store)["shared"]["users"];
+    assert_eq!(users.as_array().unwrap().len(), 1);
+    assert_eq!(users[0]["pid"], running.0.id());
+    store.run(&["--stop", "list/shared"]).code(1);
+    drop(running.0.stdin.take());
+    assert_eq!(running.0.wait().unwrap().code(), Some(7));
+    store.run(&["--stop", "list/shared"]).success();
+    assert_eq!(listed(&store)["shared"], Value::Null);
+}
+
+#[test]
+fn what_is_wrong_with_the_call_is_told_before_anything_starts() {
+    let store = Store::new();
+    for (args, part) in [
+        (
+            &["a", "b", "--shared", "x", "--", "true"][..],
+            "for one name",
+        ),
+        (&["a", "--shared", "x 'y", "--", "true"], "is not closed"),
+        (&["a", "--shared", "", "--", "true"], "it is empty"),
+        (&["a", "--shared", "x"], "CMD"),
+        (
+            &["a", "--shared", "x", "--inherit", "--", "true"],
+            "--inherit",
+        ),
+    ] {
+        has(&stderr(&store.run(args).code(2)), &[part]);
+    }
+    assert_eq!(store.text(), None);
+    let missing = ["a", "--shared", "no-such-program-anywhere", "--", "true"];
+    has(
+        &stderr(&store.run(&missing).code(1)),
+        &["no-such-program-anywhere", "is it installed"],
+    );
+}

@@ -11,7 +11,7 @@ use crate::age;
 
 /// What there is to say beyond the options, for the long help and the manual page: titles and texts. Both wrap lines,
 /// except those that begin with spaces.
-pub(crate) const MORE: [(&str, &str); 5] = [
+pub(crate) const MORE: [(&str, &str); 6] = [
     (
         "Running a command",
         "\
@@ -27,6 +27,14 @@ LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as systemd sets them.
 
 The lease is a lock on a file that CMD has open from its start. A program that closes all files that it did not open \
 itself ends it early; children that CMD leaves behind can keep it for longer.",
+    ),
+    (
+        "Sharing a server",
+        "\
+With --shared SERVER, CMD runs beside a server on the port of NAME, as it does with the attribute of Rust's tests: the \
+first user of the name starts it, all others get it when it listens, and some seconds after the last it is stopped. \
+SERVER is split into words as by a shell, but no shell runs it; {port}, {addr} and {dir}, a private folder in which it \
+runs, are filled in. CMD is a user for as long as it runs, as are children that it leaves behind.",
     ),
     (
         "JSON",
@@ -65,6 +73,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
         "Examples",
         "  port-for api
   port-for redis -- redis-server --port {port}
+  port-for redis --shared 'redis-server --port {port}' -- cargo nextest run
   port-for web --inherit -- uvicorn --fd 3 app:app
   port-for api db -- sh -c 'serve --port $PORT_API --db :$PORT_DB'",
     ),
@@ -134,6 +143,15 @@ pub(crate) struct Args {
     /// Hand the listening socket to CMD, as file descriptor 3, instead of letting it bind the port
     #[arg(long, requires = "command")]
     pub(crate) inherit: bool,
+
+    /// Share a server on the port, for as long as ARGS run: the same one as all others that name it
+    #[arg(
+        long,
+        value_name = "SERVER",
+        requires = "command",
+        conflicts_with = "inherit"
+    )]
+    pub(crate) shared: Option<String>,
 
     /// Print JSON, for programs
     #[arg(long, requires = "told")]
