@@ -95,6 +95,7 @@ pub(crate) fn search_path() -> Option<OsString> {
 }
 
 /// The variables of this process that concern one run of tests, by what their names begin with.
+#[cfg(unix)]
 pub(crate) fn names_with(prefixes: &[&str]) -> Vec<OsString> {
     let is_wanted = |name: &OsString| {
         let name = name.as_encoded_bytes();

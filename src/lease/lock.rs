@@ -187,6 +187,7 @@ impl Lock {
     }
 
     /// Whether its path names the file that is locked, and not another one or none.
+    #[cfg(unix)]
     pub(crate) fn is_in_place(&self) -> bool {
         let file = self.file();
         files::look(&file.path).is_ok_and(|(id, _)| id == file.id)

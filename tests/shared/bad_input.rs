@@ -103,6 +103,32 @@ fn cannot_start() {
     report(format!("{:?} {error}", error.kind()));
 }
 
+/// As with a full disk: what the process writes to files fails.
+#[test]
+fn what_cannot_be_written_is_an_error_and_starts_nothing() {
+    let store = TempStore::new();
+    // So that the first file that cannot be written is one of the shared server's.
+    store.request("shared").assign().unwrap();
+    let told = child::command(test_name!(cannot_write), store.path(), "");
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
+    let output = crate::support::in_shell(script, &told).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("@Store cannot write"), "{shown}");
+    assert!(starts(store.path()).is_empty());
+    // There is room again.
+    assert!(start(&store).is_running());
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn cannot_write() {
+    let Some((path, _)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let error = request(&store).start_shared(&recipe(&path)).unwrap_err();
+    report(format!("{:?} {error}", error.kind()));
+}
+
 #[test]
 fn a_stranger_on_its_port_is_waited_for_and_named() {
     let store = TempStore::new();

@@ -85,6 +85,25 @@ fn a_panic_shows_how_the_server_ended_and_what_it_said_last() {
     assert_eq!(shown.matches("serves at").count(), 1, "{shown}");
 }
 
+/// As a test runner kills a test that takes too long.
+#[test]
+fn what_kills_a_tests_process_group_does_not_reach_the_keeper() {
+    use std::os::unix::process::CommandExt;
+    let store = TempStore::new();
+    // It outlives the first user for long enough.
+    let long = request(&store).linger(std::time::Duration::from_secs(300));
+    let name = test_name!(uses).replace("killed", "life");
+    let mut user = child::command(&name, store.path(), "");
+    let mut user = ChildTest::run(user.process_group(0));
+    let pid: u32 = user.line().parse().unwrap();
+    drop(long.start_shared(&recipe(store.path())).unwrap());
+    let group = rustix::process::Pid::from_raw(user.id().cast_signed()).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+    user.ended();
+    assert_eq!(start(&store).id(), pid);
+    kill(keeper(&store));
+}
+
 /// The keeper is no child that the user's program waits for: the program ends, and its output with it.
 #[test]
 fn a_program_that_has_started_it_ends_without_it() {

@@ -88,7 +88,7 @@ fn run_beside(
 ) -> Result<(), Failure> {
     // It says why not.
     let server = cli::split(server).map_err(Failure::Usage)?;
-    cli::start_shared(port_for, &names[0], args.port, &server)?;
+    cli::start_shared(port_for, &names[0], args.port, &server).map(drop)?;
     Ok(())
 }
 
