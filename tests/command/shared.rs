@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::{Store, has, stderr, stdout};
 
 /// A server that needs no program but a shell.
-fn server(store: &Store) -> SharedServer {
+fn server(store: &Store, id: &str) -> SharedServer {
     let recipe = ServerCommand::new("/bin/sh")
         .args(["-c", "echo up; while :; do sleep 0.05; done"])
         .ready(Ready::line("up"));
-    let request = store.library().request("list/shared");
+    let request = store.library().request(id);
     let server = request.linger(Duration::from_secs(300));
     server.start_shared(&recipe).unwrap()
 }
@@ -27,7 +27,7 @@ fn listed(store: &Store) -> Value {
 #[test]
 fn a_shared_server_is_listed_with_its_users_and_stopped() {
     let store = Store::new();
-    let (one, two) = (server(&store), server(&store));
+    let (one, two) = (server(&store, "list/shared"), server(&store, "list/shared"));
     let entry = listed(&store);
     assert_eq!(entry["state"], "shared");
     assert_eq!(entry["shared"]["pid"], one.id());
@@ -62,8 +62,8 @@ fn a_shared_server_is_listed_with_its_users_and_stopped() {
 #[test]
 fn by_force_one_is_stopped_that_is_used() {
     let store = Store::new();
-    let server = server(&store);
-    store.run(&["--stop", "list/shared", "--force"]).success();
+    let server = server(&store, "force/shared");
+    store.run(&["--stop", "force/shared", "--force"]).success();
     assert!(!server.is_running());
     store.run(&["--force"]).code(2);
 }
@@ -106,7 +106,7 @@ fn the_command_is_a_user_for_as_long_as_it_runs() {
     }
     let store = Store::new();
     let script = "echo up; read line; exit 7";
-    let args = ["list/shared", "--shared", SERVER, "--", "sh", "-c", script];
+    let args = ["user/shared", "--shared", SERVER, "--", "sh", "-c", script];
     let mut running = store.start(&args);
     let mut up = [0; 3];
     let out = running.0.stdout.as_mut().unwrap();
@@ -114,10 +114,10 @@ fn the_command_is_a_user_for_as_long_as_it_runs() {
     let users = &listed(&store)["shared"]["users"];
     assert_eq!(users.as_array().unwrap().len(), 1);
     assert_eq!(users[0]["pid"], running.0.id());
-    store.run(&["--stop", "list/shared"]).code(1);
+    store.run(&["--stop", "user/shared"]).code(1);
     drop(running.0.stdin.take());
     assert_eq!(running.0.wait().unwrap().code(), Some(7));
-    store.run(&["--stop", "list/shared"]).success();
+    store.run(&["--stop", "user/shared"]).success();
     assert_eq!(listed(&store)["shared"], Value::Null);
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use port_for::{ErrorKind, PortFor};
 
-use crate::server::{LINGER, ask, keeper, lives, place, recipe, request, start, starts};
+use crate::server::{LINGER, ask, id, keeper, lives, place, recipe, request, start, starts};
 use crate::support::child::{self, test_name};
 use crate::support::{TempStore, eventually, report, told};
 
@@ -108,7 +108,7 @@ fn cannot_start() {
 fn what_cannot_be_written_is_an_error_and_starts_nothing() {
     let store = TempStore::new();
     // So that the first file that cannot be written is one of the shared server's.
-    store.request("shared").assign().unwrap();
+    store.request(&id(&store)).assign().unwrap();
     let told = child::command(test_name!(cannot_write), store.path(), "");
     let script = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
     let output = crate::support::in_shell(script, &told).output().unwrap();
@@ -132,7 +132,7 @@ fn cannot_write() {
 #[test]
 fn a_stranger_on_its_port_is_waited_for_and_named() {
     let store = TempStore::new();
-    let port = store.request("shared").assign().unwrap();
+    let port = store.request(&id(&store)).assign().unwrap();
     let stranger = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let soon = request(&store).timeout(LINGER);
     let error = soon.start_shared(&recipe(store.path())).unwrap_err();

@@ -81,7 +81,7 @@ fn a_panic_shows_how_the_server_ended_and_what_it_said_last() {
     let shown = String::from_utf8_lossy(&output.stderr);
     let ended = "ended by itself (signal: 9 (SIGKILL))\nits last lines:";
     assert!(shown.contains(ended), "{shown}");
-    assert!(shown.contains("the shared server of `shared`"), "{shown}");
+    assert!(shown.contains("the shared server of `shared "), "{shown}");
     assert_eq!(shown.matches("serves at").count(), 1, "{shown}");
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use port_for::PortFor;
 
-use crate::server::{LINGER, ask, keeper, lives, recipe, request, start, starts};
+use crate::server::{LINGER, ask, id, keeper, lives, recipe, request, start, starts};
 use crate::support::child::test_name;
 use crate::support::{ChildTest, TempStore, eventually, report, told, wait_for_parent};
 
@@ -133,15 +133,17 @@ fn start_and_shared_of_one_id_take_turns() {
     let store = TempStore::new();
     let shared = start(&store);
     let pid = shared.id();
-    let at_once = store.request("shared").timeout(Duration::from_millis(50));
+    let at_once = store
+        .request(&id(&store))
+        .timeout(Duration::from_millis(50));
     let error = at_once.guard().unwrap_err();
     assert_eq!(error.kind(), port_for::ErrorKind::Busy);
     assert!(
-        error.to_string().contains("port-for-keeper of shared"),
+        error.to_string().contains("port-for-keeper of shared "),
         "{error}"
     );
     drop(shared);
-    let guard = store.guard("shared").unwrap();
+    let guard = store.guard(&id(&store)).unwrap();
     assert!(!lives(pid));
     let soon = request(&store).timeout(Duration::from_millis(50));
     let error = soon.start_shared(&recipe(store.path())).unwrap_err();

@@ -2,7 +2,7 @@
 
 use port_for::{ErrorKind, Ready, ServerCommand};
 
-use crate::server::{lives, recipe, request, start, starts};
+use crate::server::{id, lives, recipe, request, start, starts};
 use crate::support::TempStore;
 
 #[test]
@@ -27,7 +27,7 @@ fn another_recipe_is_refused_while_one_is_used() {
     let other = recipe(store.path()).arg("--other");
     let error = request(&store).start_shared(&other).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert_eq!(error.id(), Some("shared"));
+    assert_eq!(error.id(), Some(&*id(&store)));
     let message = error.to_string();
     for part in [
         "`args` is",

@@ -70,8 +70,13 @@ pub fn ask(addr: SocketAddr) -> std::io::Result<u32> {
     answer.parse().map_err(std::io::Error::other)
 }
 
+/// An id that no other store has, and so a port that hardly any other is given.
+pub fn id(store: &PortFor) -> String {
+    format!("shared {}", store.path().display())
+}
+
 pub fn request(store: &PortFor) -> Request {
-    store.request("shared").linger(LINGER)
+    store.request(&id(store)).linger(LINGER)
 }
 
 #[track_caller]

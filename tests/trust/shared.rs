@@ -284,6 +284,8 @@ pub fn share(folder: &Path, when: &str) -> ExitCode {
     let recipe = ServerCommand::new(std::env::current_exe().unwrap())
         .args(["trust:shared-server", "{addr}"])
         .literal_arg(folder);
+    // An id of its own in each store, and so a port.
+    let id = format!("shared {}", folder.display());
     loop {
         // They come in waves, after which the server ends, or one by one, when it does.
         const WAVE: u64 = 300_000;
@@ -292,7 +294,7 @@ pub fn share(folder: &Path, when: &str) -> ExitCode {
             _ => fastrand::u64(15_000..60_000),
         };
         thread::sleep(Duration::from_micros(pause));
-        match store.request("shared").linger(LINGER).start_shared(&recipe) {
+        match store.request(&id).linger(LINGER).start_shared(&recipe) {
             Ok(server) => {
                 let joined = now();
                 match ask(server.addr()) {
