@@ -54,11 +54,16 @@ pub enum OnBusy {
     Wait,
     /// Give up at once, whatever the timeout: after ten milliseconds.
     Fail,
-    /// Leave the port to a stranger who listens on it: the id is assigned another port, which is reported on stderr.
+    /// Leave the port to a stranger who listens on it: after a second, which the port's last user has to end its server,
+    /// or when the time is up, the id is assigned another port, which is reported on stderr.
     ///
     /// A live holder of the id is waited for all the same, since there must never be two; and an
     /// [exact](crate::Request::exact_port) port is not moved.
     Move,
+    /// End what an earlier run has left on the port: a server that [`start`](crate::PortGuard::start) has started, of a
+    /// process that is gone, and everything that was started with it. stderr says so. All others are waited for. Linux;
+    /// elsewhere as [`Wait`](Self::Wait).
+    Reap,
 }
 
 impl Ask {

@@ -36,7 +36,7 @@ pub mod guide;
 pub struct Readme;
 
 mod attribute;
-#[cfg(any(feature = "cli", fuzzing))]
+#[cfg(feature = "cli")]
 mod command;
 mod startup;
 
@@ -104,7 +104,7 @@ pub mod __cli {
 }
 
 // What the fuzz targets need.
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "cli"))]
 #[doc(hidden)]
 #[path = "fuzz.rs"]
 pub mod __fuzz;

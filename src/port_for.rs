@@ -219,8 +219,8 @@ impl PortFor {
         Ok(acquire::array(guards))
     }
 
-    /// A guard for `first` or the next higher port that is free; 0 stands for the first that needs no privileges. It
-    /// has no id, and nothing is remembered.
+    /// A guard for `first` or the next higher port that is free, as [`any`](Self::any) for 0. It has no id, and nothing is
+    /// remembered.
     ///
     /// # Errors
     ///

@@ -11,11 +11,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Socket {
     pub(crate) local: SocketAddr,
-    /// Whether it is a TCP socket that listens. A UDP socket does not.
-    pub(crate) listens: bool,
+    pub(crate) peer: SocketAddr,
+    pub(crate) state: State,
     pub(crate) inode: u64,
     /// The number of the user who made it.
     pub(crate) user: u32,
+}
+
+/// What a socket does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A TCP socket that listens. A UDP socket does not.
+    Listens,
+    /// A connection that both ends have closed: `TIME_WAIT`.
+    Lingers,
+    Other,
 }
 
 /// The TCP sockets of the calling thread's network, other than those that are only bound.
@@ -45,7 +55,7 @@ pub(crate) fn tcp_listeners() -> io::Result<Vec<Socket>> {
         // Behind the head.
         for line in io::BufReader::with_capacity(4096, file).lines().skip(1) {
             match parse_socket(&line?) {
-                Some(socket) if socket.listens => listeners.push(socket),
+                Some(socket) if socket.state == State::Listens => listeners.push(socket),
                 _ => break,
             }
         }
@@ -73,12 +83,27 @@ fn sockets(protocol: &str) -> io::Result<Vec<Socket>> {
 }
 
 fn parse_socket(line: &str) -> Option<Socket> {
-    const LISTEN: &str = "0A";
     let mut fields = line.split_ascii_whitespace();
-    let (ip, port) = fields.nth(1)?.split_once(':')?;
-    let state = fields.nth(1)?;
+    let local = parse_addr(fields.nth(1)?)?;
+    let peer = parse_addr(fields.next()?)?;
+    let state = match fields.next()? {
+        "0A" => State::Listens,
+        "06" => State::Lingers,
+        _ => State::Other,
+    };
     let user = fields.nth(3)?.parse().ok()?;
     let inode = fields.nth(1)?.parse().ok()?;
+    Some(Socket {
+        local,
+        peer,
+        state,
+        inode,
+        user,
+    })
+}
+
+fn parse_addr(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     // Words of four bytes, each printed as the number that it is to this machine.
     let word = |at: usize| {
@@ -92,12 +117,7 @@ fn parse_socket(line: &str) -> Option<Socket> {
         let bytes: [u8; 16] = words.as_flattened().try_into().ok()?;
         Ipv6Addr::from(bytes).into()
     };
-    Some(Socket {
-        local: SocketAddr::new(ip, port),
-        listens: state == LISTEN,
-        inode,
-        user,
-    })
+    Some(SocketAddr::new(ip, port))
 }
 
 /// A process, as `/proc/…/stat` has it.
@@ -138,6 +158,18 @@ pub(crate) fn is_ending(pid: u32) -> bool {
     let state = fields.next();
     let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok());
     matches!(state, None | Some("Z" | "X")) || flags.is_some_and(|flags| flags & EXITING != 0)
+}
+
+/// Whether no thread of the process runs: each was stopped by a signal, or has ended.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    threads.into_iter().flatten().flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next());
+        matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
+    })
 }
 
 /// `42 (name) S parent group …`.
@@ -222,6 +254,28 @@ pub(crate) fn command_line(pid: u32) -> Option<String> {
     (!line.is_empty()).then(|| line.chars().take(300).collect())
 }
 
+/// When a process began, in ticks since the machine did.
+pub(crate) fn began(pid: u32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Among which processes numbers count here.
+pub(crate) fn pid_namespace() -> Option<String> {
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    namespace.to_str().map(str::to_owned)
+}
+
+/// A variable of a process's environment, as it was started; none if it has none, or may not be looked into.
+pub(crate) fn variable(pid: u32, name: &str) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|&byte| byte == 0);
+    let value = variables.find_map(|it| it.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    std::str::from_utf8(value).ok().map(str::to_owned)
+}
+
 /// The number of the user that a process runs as.
 pub(crate) fn user(pid: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
@@ -290,14 +344,19 @@ mod tests {
                 "1: 0100007F:A000 0100007F:1F90 {state} 00000000:00000000 00:00000000 00000000 7 0 4242 1"
             )
         };
-        for (state, listens) in [("0A", true), ("01", false)] {
+        for (code, state) in [
+            ("0A", State::Listens),
+            ("06", State::Lingers),
+            ("01", State::Other),
+        ] {
             let expected = Socket {
                 local: ([127, 0, 0, 1], 0xa000).into(),
-                listens,
+                peer: ([127, 0, 0, 1], 8080).into(),
+                state,
                 inode: 4242,
                 user: 7,
             };
-            assert_eq!(parse_socket(&line(state)), Some(expected));
+            assert_eq!(parse_socket(&line(code)), Some(expected));
         }
         assert_eq!(parse_socket("sl local_address rem_address st"), None);
     }

@@ -78,8 +78,9 @@ impl Request {
         self
     }
 
-    /// Demands a port. It is recorded even if it is in use at the moment; that the id has another port, or another id
-    /// this one, is an error.
+    /// Demands a port. It is recorded even if it is in use at the moment, without the namespace, so that checkouts take
+    /// turns on it; that the id has another port, or another id this one, is an error. stderr has a warning if it is one
+    /// that the system gives to outgoing connections.
     pub fn exact_port(mut self, port: u16) -> Self {
         self.ask.preference = Preference::Exact(port);
         self

@@ -22,6 +22,24 @@ impl fmt::Display for Subject<'_> {
     }
 }
 
+/// A word for a shell: as it is, or in quotes where a shell would change it.
+pub(crate) struct ShellWord<'a>(pub(crate) &'a str);
+
+impl fmt::Display for ShellWord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(word) = self;
+        let is_plain =
+            |c: char| c.is_alphanumeric() || "/._-:,+@%".contains(c) || cfg!(windows) && c == '\\';
+        if !word.is_empty() && word.chars().all(is_plain) {
+            f.write_str(word)
+        } else if cfg!(windows) {
+            write!(f, "\"{word}\"")
+        } else {
+            write!(f, "'{}'", word.replace('\'', r"'\''"))
+        }
+    }
+}
+
 /// A duration as people say it: `0.2 s`, `12 s`, `3 min`.
 pub(crate) struct Seconds(pub(crate) Duration);
 

@@ -148,29 +148,32 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         quote!(without_id)
     };
     let number = request.number.as_ref().map(|number| match number {
-        Number::Default(port) => quote!(.default_port(#port)),
-        Number::Exact(port, _) => quote!(.exact_port(#port)),
+        Number::Default(port) => call("default_port", port),
+        Number::Exact(port, _) => call("exact_port", port),
     });
     let ports = request.ports.as_ref().map(|ports| quote!(.ports(#ports)));
-    let host = request.host.as_ref().map(|host| quote!(.host(#host)));
+    let host = request.host.as_ref().map(|host| call("host", host));
     let timeout = (request.timeout).map(|millis| quote!(.timeout_millis(#millis)));
     let on_busy = request.on_busy.map(|on_busy| {
         let variant = match on_busy {
             OnBusy::Wait => quote!(Wait),
             OnBusy::Fail => quote!(Fail),
             OnBusy::Move => quote!(Move),
+            OnBusy::Reap => quote!(Reap),
         };
         quote!(.on_busy(#private::OnBusy::#variant))
     });
     let udp = request.udp.then(|| quote!(.udp()));
-    let server = request.server.as_ref().map(|server| {
-        let (method, command) = match server {
-            Server::Start(command) => (quote!(start), command),
-            Server::Shared(command, _) => (quote!(shared), command),
-        };
-        // A wrong type is told where the expression is.
-        let span = command.span().resolved_at(Span::call_site());
-        quote_spanned!(span=> .#method(#command))
+    let server = request.server.as_ref().map(|server| match server {
+        Server::Start(command) => call("start", command),
+        Server::Shared(command, _) => call("shared", command),
     });
     quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #server)
+}
+
+/// A call with an expression of the user's: a wrong type is told where the expression is.
+fn call(method: &str, argument: &TokenStream) -> TokenStream {
+    let span = argument.span().resolved_at(Span::call_site());
+    let method = Ident::new(method, span);
+    quote_spanned!(span=> .#method(#argument))
 }

@@ -51,7 +51,7 @@ pub(crate) enum Id {
 pub(crate) struct Request {
     pub(crate) number: Option<Number>,
     pub(crate) ports: Option<Literal>,
-    pub(crate) host: Option<Literal>,
+    pub(crate) host: Option<TokenStream>,
     /// In milliseconds.
     pub(crate) timeout: Option<u64>,
     pub(crate) on_busy: Option<OnBusy>,
@@ -71,8 +71,8 @@ pub(crate) enum Server {
 /// Each with the option's name, to point at.
 #[derive(Clone)]
 pub(crate) enum Number {
-    Default(u16),
-    Exact(u16, Ident),
+    Default(TokenStream),
+    Exact(TokenStream, Ident),
 }
 
 impl Request {

@@ -326,7 +326,7 @@ impl Port {
 /// What each port has by itself and not beside the others.
 fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
     let mut ids: Vec<String> = Vec::new();
-    let mut exacts: Vec<u16> = Vec::new();
+    let mut exacts: Vec<String> = Vec::new();
     let nameless = ports
         .iter()
         .find_map(|(_, port)| match &port.request.server {
@@ -351,8 +351,9 @@ fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
             ids.push(value);
         }
         if let Some(Number::Exact(number, option)) = &port.request.number {
+            let number = number.to_string();
             // The function's option reaches every port: told once.
-            if exacts.iter().filter(|exact| *exact == number).count() == 1 {
+            if exacts.iter().filter(|exact| **exact == number).count() == 1 {
                 errors.on(
                     option,
                     format_args!(
@@ -360,7 +361,7 @@ fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
                     ),
                 );
             }
-            exacts.push(*number);
+            exacts.push(number);
         }
     }
 }

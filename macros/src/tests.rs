@@ -123,7 +123,7 @@ fn every_option() {
             fn serves() {
                 match my::ports::__private::guards([
                     my::ports::__private::Wanted::new("api")
-                        .default_port(8080u16)
+                        .default_port(8080)
                         .ports("20000-20999,21500")
                         .host("::1")
                         .timeout_millis(500u64)
@@ -154,7 +154,7 @@ fn a_parameters_options_go_before_the_functions() {
             fn serves() {
                 match ::port_for::__private::guards([
                     ::port_for::__private::Wanted::new("db")
-                        .exact_port(5432u16)
+                        .exact_port(5432)
                         .timeout_millis(120000u64)
                         .on_busy(::port_for::__private::OnBusy::Wait),
                     ::port_for::__private::Wanted::without_id(
@@ -165,7 +165,7 @@ fn a_parameters_options_go_before_the_functions() {
                                 "api",
                             ),
                         )
-                        .default_port(8080u16)
+                        .default_port(8080)
                         .timeout_millis(120000u64)
                         .on_busy(::port_for::__private::OnBusy::Fail),
                 ]) {

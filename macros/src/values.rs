@@ -1,6 +1,6 @@
 //! Validate single values: an id, a number, a host, a time.
 
-use proc_macro2::{Ident, Literal};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::ToTokens;
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ pub(crate) enum OnBusy {
     Wait,
     Fail,
     Move,
+    Reap,
 }
 
 pub(crate) fn error<T>(tokens: impl ToTokens, message: impl Display) -> syn::Result<T> {
@@ -120,14 +121,28 @@ pub(crate) fn path(value: Expr) -> syn::Result<Path> {
     }
 }
 
-pub(crate) fn port(value: &Expr, name: &Ident, example: &str) -> syn::Result<u16> {
+/// A number is checked here; of another expression, the compiler sees that it is one.
+pub(crate) fn port(value: &Expr, name: &Ident, example: &str) -> syn::Result<TokenStream> {
     match literal(value) {
-        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u16") => port_number(number),
+        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "u16") => {
+            let port = Literal::u16_unsuffixed(port_number(number)?);
+            Ok(port.into_token_stream())
+        }
         Some(Lit::Int(number)) => error(number, "a port has no suffix, or `u16`"),
+        None if !is_signed(value) => Ok(value.to_token_stream()),
         _ => error(
             value,
             format_args!("`{name}` is a port from 1 to 65535, as in `{example}`"),
         ),
+    }
+}
+
+/// `-1`.
+fn is_signed(value: &Expr) -> bool {
+    match value {
+        Expr::Unary(unary) => literal(&unary.expr).is_some(),
+        Expr::Group(group) => is_signed(&group.expr),
+        _ => false,
     }
 }
 
@@ -162,13 +177,17 @@ pub(crate) fn ports(value: &Expr, example: &str) -> syn::Result<Literal> {
     Ok(literal.token())
 }
 
-pub(crate) fn host(value: &Expr) -> syn::Result<Literal> {
+/// A text is checked here; another expression when the test runs.
+pub(crate) fn host(value: &Expr) -> syn::Result<TokenStream> {
+    if literal(value).is_none() {
+        return Ok(value.to_token_stream());
+    }
     let literal = string(value).filter(|literal| {
         let host = literal.value();
         host == "localhost" || host.parse::<IpAddr>().is_ok()
     });
     match literal {
-        Some(literal) => Ok(literal.token()),
+        Some(literal) => Ok(literal.to_token_stream()),
         None => error(
             value,
             "`host` is `\"localhost\"` or an IP address in quotes, such as `\"0.0.0.0\"` or `\"::1\"`",
@@ -204,14 +223,15 @@ pub(crate) fn on_busy(value: &Expr) -> syn::Result<OnBusy> {
         "wait" => OnBusy::Wait,
         "fail" => OnBusy::Fail,
         "move" => OnBusy::Move,
+        "reap" => OnBusy::Reap,
         other => {
-            let hint = match nearest(other, &["wait", "fail", "move"]) {
+            let hint = match nearest(other, &["wait", "fail", "move", "reap"]) {
                 Some(nearest) => format!(", did you mean `\"{nearest}\"`?"),
                 None => String::new(),
             };
             return error(
                 value,
-                format_args!("`on_busy` is `\"wait\"`, `\"fail\"` or `\"move\"`{hint}"),
+                format_args!("`on_busy` is `\"wait\"`, `\"fail\"`, `\"move\"` or `\"reap\"`{hint}"),
             );
         }
     })

@@ -66,11 +66,13 @@ async fn udp_beside(
     addr: SocketAddr,
     wait: &mut Wait,
 ) -> Result<UdpSocket, Error> {
-    let mut obstacle = Obstacle::new();
+    let mut obstacle = Obstacle::new(None);
     loop {
         match bind_udp(addr) {
             Ok(socket) => return Ok(socket),
-            Err(taken) if taken.is_taken() => obstacle.outlast(target, taken, wait).await?,
+            Err(taken) if taken.is_taken() => {
+                obstacle.outlast(target, taken, wait).await?;
+            }
             Err(other) => return Err(refused(target.ask.id(), addr, other.source)),
         }
     }

@@ -2,39 +2,43 @@
 
 use std::net::SocketAddr;
 
-use super::assign::pool;
+use super::assign::{exhausted, pool};
 use super::forget;
-use super::refused::{UNPRIVILEGED, at_localhost, refused};
-use crate::ask::Ask;
+use super::refused::{at_localhost, refused};
+use crate::ask::{Ask, Subject};
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::guard::{Hold, PortGuard};
 use crate::ports::PortSet;
-use crate::socket;
+use crate::socket::Probe;
+use crate::store::Store;
 
-/// A guard for `first` or the next port that is free, without an id and an assignment.
+/// A guard for `first` or the next port that is free, without an id and an assignment; for 0, for any port of the pool.
 pub(crate) fn available_port(context: &Context, first: u16) -> Result<PortGuard, Error> {
-    // Under the store's lock: no other process assigns a port that we are about to take.
-    let change = context.store.begin(context.config.timeout)?;
-    let is_free = |port| {
-        socket::can_be_bound(port).map_err(|source| refused(None, at_localhost(port), source))
-    };
-    let first = if first == 0 { UNPRIVILEGED } else { first };
+    if first == 0 {
+        return any(context, &Ask::of(Subject::Any));
+    }
+    let store = &context.store;
+    let access = store.access_or_make()?;
+    tidy(store)?;
+    let probe = Probe::default();
     for port in first..=u16::MAX {
-        if change.snapshot().id_of(port).is_some() || !is_free(port)? {
+        if store.snapshot()?.id_of(port).is_some() {
             continue;
         }
-        let Some(lease) = context
-            .store
-            .leases()
-            .try_take(port, None, change.access())?
-        else {
+        let Some(lease) = store.leases().try_take(port, None, access)? else {
             continue;
         };
+        // It is assigned to no id while its lease is ours, but may have been at the last moment before.
+        if store.snapshot()?.id_of(port).is_some() {
+            continue;
+        }
+        let is_free = probe.can_be_bound(port);
+        if !is_free.map_err(|source| refused(None, at_localhost(port), source))? {
+            continue;
+        }
         match Hold::bind(&[at_localhost(port)], false) {
-            Ok(hold) => {
-                return Ok(PortGuard::new(None, hold, lease));
-            }
+            Ok(hold) => return Ok(PortGuard::new(None, hold, lease)),
             Err(taken) if taken.is_taken() => {}
             Err(other) => return Err(refused(None, other.addr, other.source)),
         }
@@ -42,16 +46,21 @@ pub(crate) fn available_port(context: &Context, first: u16) -> Result<PortGuard,
     Err(Cause::NoneAbove { first }.into())
 }
 
-/// How often the lease files of ports without an id are removed: each time in so many.
 const CLEAN_UP: u32 = 64;
+
+/// Each time in so many, the lease files of ports without an id are removed.
+fn tidy(store: &Store) -> Result<(), Error> {
+    if fastrand::u32(..CLEAN_UP) == 0 {
+        forget::remove_strays(store)?;
+    }
+    Ok(())
+}
 
 /// A guard for a free port of the pool, from a random place on.
 pub(super) fn any(context: &Context, ask: &Ask) -> Result<PortGuard, Error> {
     let store = &context.store;
     let access = store.access_or_make()?;
-    if fastrand::u32(..CLEAN_UP) == 0 {
-        forget::remove_strays(store)?;
-    }
+    tidy(store)?;
     let snapshot = store.snapshot()?;
     let assigned: PortSet = snapshot.iter().map(|(_, port)| port).collect();
     let pool = pool(context, ask);
@@ -75,13 +84,6 @@ pub(super) fn any(context: &Context, ask: &Ask) -> Result<PortGuard, Error> {
             Err(other) => return Err(refused(None, other.addr, other.source)),
         }
     }
-    Err(Cause::Exhausted {
-        id: None,
-        considered: pool.len(),
-        assigned: pool.len() - free.len(),
-        held: leased,
-        taken: occupied,
-        store: store.path().to_owned(),
-    }
-    .into())
+    let assigned = pool.len() - free.len();
+    Err(exhausted(context, ask, [assigned, leased, occupied]))
 }

@@ -1,5 +1,6 @@
 //! Which port an id has: the one that the store remembers, or one that is chosen now.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use once_cell::sync::Lazy;
@@ -12,7 +13,7 @@ use crate::ask::{Ask, Preference};
 use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::ports::{self, PortSet};
-use crate::socket;
+use crate::socket::Probe;
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::{Wait, without_pending};
 
@@ -185,13 +186,15 @@ pub(super) fn choose(
     if let Preference::Exact(port) = ask.preference {
         // Another id can have got it since the store was read without its lock.
         check_exact(store, change.snapshot(), &target.key, port, None)?;
+        warn_if_ephemeral(port);
         return Ok(port);
     }
     let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
     let leases = store.leases();
     let holder = |port| leases.holder(port, change.access());
+    let probe = Probe::default();
     let is_free = |port| {
-        socket::can_be_bound(port).map_err(|source| refused(ask.id(), at_localhost(port), source))
+        (probe.can_be_bound(port)).map_err(|source| refused(ask.id(), at_localhost(port), source))
     };
     if let Preference::Default(port) = ask.preference
         && port >= UNPRIVILEGED
@@ -219,15 +222,57 @@ pub(super) fn choose(
             taken += 1;
         }
     }
-    Err(Cause::Exhausted {
-        id: ask.id().map(str::to_owned),
-        considered: pool.len(),
-        assigned: pool.intersection(&assigned).len(),
+    let assigned = pool.intersection(&assigned).len();
+    Err(exhausted(context, ask, [assigned, held, taken]))
+}
+
+/// No port of the pool is free: so many are assigned, held, and in use.
+pub(super) fn exhausted(
+    context: &Context,
+    ask: &Ask,
+    [assigned, held, taken]: [usize; 3],
+) -> Error {
+    let considered = pool(context, ask).len();
+    let why_none = (considered == 0).then(|| {
+        if ask.ports.is_some() {
+            return "the request's set of ports is empty; give it some".to_owned();
+        }
+        format!(
+            "this system gives the ports {} to outgoing connections, and nothing is left for the pool; set `PORT_FOR_POOL` \
+             to ports that they do not get, or keep some from them, on Linux with `sysctl \
+             net.ipv4.ip_local_reserved_ports=20000-29999`, and set `PORT_FOR_POOL=20000-29999`",
+            PortSet::ephemeral()
+        )
+    });
+    let (id, store) = (ask.id().map(str::to_owned), context.store.path().to_owned());
+    Cause::Exhausted {
+        id,
+        why_none,
+        considered,
+        assigned,
         held,
         taken,
-        store: store.path().to_owned(),
+        store,
     }
-    .into())
+    .into()
+}
+
+/// Warns, once a port, that a demanded port can be lost to an outgoing connection.
+pub(super) fn warn_if_ephemeral(port: u16) {
+    static EPHEMERAL: Lazy<PortSet> = Lazy::new(|| &PortSet::ephemeral() - &PortSet::reserved());
+    static WARNED: Mutex<PortSet> = Mutex::new(PortSet::new());
+    if !EPHEMERAL.contains(port) {
+        return;
+    }
+    // The set is whole after every step.
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.insert(port) {
+        tell(&format!(
+            "port {port} was demanded, and is one of those that this system gives to outgoing connections ({}): while it is \
+             not held, one of them can take it",
+            *EPHEMERAL
+        ));
+    }
 }
 
 /// What an id gets its first port from.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "cli")]
+use crate::config::checkout;
 use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::files::{Access, LOCKS_CAN_BE_REMOVED};
@@ -46,6 +48,19 @@ pub(crate) fn prune(context: &Context, unused_for: Duration) -> Result<Vec<Assig
     without_pending(forget_unused(context, &mut wait, unused_for, |key, _| {
         context.id_of(key)
     }))
+}
+
+/// Forgets the ids of checkouts whose folders are not there any more, except those that are held. An id is named as the
+/// store has it.
+#[cfg(feature = "cli")]
+pub(crate) fn prune_gone(context: &Context) -> Result<Vec<Assignment>, Error> {
+    let mut wait = Wait::new(context.config.timeout);
+    without_pending(forget_unused(
+        context,
+        &mut wait,
+        Duration::ZERO,
+        |key, _| checkout::is_gone(key).then_some(key),
+    ))
 }
 
 /// Forgets what was not used for that long and has one of the ports, in all namespaces: a checkout that is gone

@@ -1,6 +1,7 @@
 //! The listening socket on a leased port, and what to do about a stranger who has it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::assign;
@@ -10,9 +11,9 @@ use super::tell::{PATIENCE, say, tell};
 use crate::ask::OnBusy;
 use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
-use crate::guard::{Hold, PortGuard, Refused};
+use crate::guard::{self, Hold, PortGuard, Refused};
 use crate::lease::Lease;
-use crate::marker::{self, Vacater};
+use crate::server;
 use crate::text::Subject;
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
@@ -26,7 +27,7 @@ pub(super) async fn all(
 ) -> Result<Option<Vec<(usize, PortGuard)>>, Error> {
     let mut guards = Vec::with_capacity(places.len());
     for (&(target, port), lease) in places.iter().zip(leases) {
-        let Some(hold) = hold(context, target, port, wait).await? else {
+        let Some(hold) = hold(context, target, port, &lease, wait).await? else {
             return Ok(None);
         };
         let id = target.ask.id().map(str::to_owned);
@@ -40,49 +41,77 @@ async fn hold(
     context: &Context,
     target: &Target<'_>,
     port: u16,
+    lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let ask = target.ask;
     let addrs: Vec<_> = (ask.host.ips().iter())
         .map(|&ip| SocketAddr::new(ip, port))
         .collect();
-    let mut obstacle = Obstacle::new();
+    let mut obstacle = Obstacle::new(Some(context.store.path()));
     loop {
         let taken = match Hold::bind(&addrs, ask.udp) {
-            Ok(hold) => return Ok(Some(hold)),
+            Ok(hold) => {
+                if obstacle.told {
+                    lease.waits_for(target.key(), None)?;
+                }
+                return Ok(Some(hold));
+            }
             Err(taken) if taken.is_taken() => taken,
             Err(other) => return Err(refused(ask.id(), other.addr, other.source)),
         };
+        if ask.on_busy == OnBusy::Reap {
+            for ended in server::reap(taken.protocol, port) {
+                tell(&format!(
+                    "ended {ended}, which an earlier run had left on port {port}"
+                ));
+            }
+        }
         let moves = ask.on_busy == OnBusy::Move && ask.id().is_some() && !ask.is_exact();
-        if moves && obstacle.met.elapsed() >= CLOSING {
+        if moves && (wait.is_over() || obstacle.met.elapsed() >= closing_time(target)) {
             move_away(context, target, port, taken.protocol, wait).await?;
             return Ok(None);
         }
-        obstacle.outlast(target, taken, wait).await?;
+        let told = obstacle.outlast(target, taken, wait).await?;
+        if let Some(occupants) = told {
+            lease.waits_for(target.key(), Some(&occupants.to_string()))?;
+        }
     }
 }
 
-/// How long the last user of a port may still be closing it: a process that was just forked keeps copies of its sockets
-/// until it runs its program. No id is moved for that.
-const CLOSING: Duration = Duration::from_millis(20);
+/// How long the last user of a port may still be closing it, before an id is moved for good: a server needs its time to
+/// end. Of an id that was made up any port will do, but a process that was just forked keeps copies of its sockets until
+/// it runs its program.
+fn closing_time(target: &Target<'_>) -> Duration {
+    if target.ask.is_made_up {
+        Duration::from_millis(20)
+    } else {
+        Duration::from_secs(1)
+    }
+}
 
 /// A stranger who has a port without a lease.
-pub(super) struct Obstacle {
+pub(super) struct Obstacle<'a> {
+    /// Where the id can be released to have another port.
+    store: Option<&'a Path>,
     /// When it was met: a lease may have been waited for before. The last holder may still be closing its server's
     /// socket, and is no stranger yet.
     met: Instant,
     told: bool,
+    looked_for_own: bool,
 }
 
-impl Obstacle {
-    pub(super) fn new() -> Self {
+impl<'a> Obstacle<'a> {
+    pub(super) fn new(store: Option<&'a Path>) -> Self {
         Self {
+            store,
             met: Instant::now(),
             told: false,
+            looked_for_own: false,
         }
     }
 
-    /// Waits for a moment, and says after a while for whom.
+    /// Waits for a moment, and says after a while for what, once: then it is returned.
     ///
     /// # Errors
     ///
@@ -92,46 +121,48 @@ impl Obstacle {
         target: &Target<'_>,
         taken: Refused,
         wait: &mut Wait,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Occupants>, Error> {
         let id = target.ask.id();
         let (port, protocol) = (taken.addr.port(), taken.protocol);
-        let listens_there = protocol.listens_there();
-        if !self.told && self.met.elapsed() >= PATIENCE {
-            let who = match vacater(protocol, port) {
-                Some(by) => format!("a guard of another store has vacated it for its server: {by}"),
-                None => format!(
-                    "another process {listens_there}: {}",
-                    Occupants::of(protocol, port)
-                ),
-            };
+        // A runtime that is just ending closes its listeners by then.
+        let mut left_by = None;
+        if !self.looked_for_own && self.met.elapsed() >= PATIENCE {
+            self.looked_for_own = true;
+            left_by = left(&taken);
+        }
+        let mut told = None;
+        if !self.told && left_by.is_none() && self.met.elapsed() >= PATIENCE {
+            let occupants = Occupants::of(protocol, port);
             say(
-                &format!("{} cannot be held: {who}", Subject(id, port)),
+                &format!("{} cannot be held: {occupants}", Subject(id, port)),
                 target,
                 wait,
             );
             self.told = true;
+            told = Some(occupants);
         }
-        if wait.rest().await {
-            return Ok(());
+        if left_by.is_none() && wait.rest().await {
+            return Ok(told);
         }
         Err(Cause::Occupied {
             id: id.map(str::to_owned),
             port,
+            key: (self.store.zip(target.key()))
+                .map(|(store, key)| (store.to_owned(), key.to_owned())),
             // Before the look at all processes, which can take a while.
             waited: wait.elapsed(),
-            vacater: vacater(protocol, port),
             occupants: Occupants::of(protocol, port),
-            listens_there,
+            left_by: left_by.or_else(|| left(&taken)),
             source: taken.source,
         }
         .into())
     }
 }
 
-/// Whose guard has vacated the port, in another store: those of this store are kept apart by their leases.
-fn vacater(protocol: Protocol, port: u16) -> Option<Vacater> {
-    match protocol {
-        Protocol::Tcp => marker::vacater_of(port),
+/// The test of this process whose listener is in the way, and whose guard is gone.
+fn left(taken: &Refused) -> Option<String> {
+    match taken.protocol {
+        Protocol::Tcp => guard::left_by(taken.addr),
         Protocol::Udp => None,
     }
 }
@@ -167,10 +198,9 @@ async fn try_move(
         change.assign(&target.key, other);
         change.commit()?;
         let occupants = Occupants::of(protocol, port);
-        let listens_there = protocol.listens_there();
         let id = target.ask.id().unwrap_or_default();
         tell(&format!(
-            "`{id}` has port {other} from now on; at {port}, another process {listens_there}: {occupants}"
+            "`{id}` has port {other} from now on; {port} was taken: {occupants}"
         ));
     }
     Ok(())

@@ -22,6 +22,8 @@ mod tell;
 
 pub(crate) use anonymous::available_port;
 pub(crate) use assign::numbers;
+#[cfg(feature = "cli")]
+pub(crate) use forget::prune_gone;
 use target::{Place, Target, longest, targets};
 use tell::{PATIENCE, say};
 
@@ -59,7 +61,10 @@ pub(crate) async fn guards_for(
         };
         let mut places: Vec<_> = named.into_iter().zip(ports).collect();
         places.extend(wanted.iter().filter_map(|target| match target.ask.subject {
-            Subject::Port(port) => Some((*target, port)),
+            Subject::Port(port) => {
+                assign::warn_if_ephemeral(port);
+                Some((*target, port))
+            }
             _ => None,
         }));
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
@@ -117,11 +122,11 @@ async fn lease(
     (target, port): Place<'_>,
     wait: &mut Wait,
 ) -> Result<Option<Lease>, Error> {
-    let (store, id) = (&context.store, target.ask.id().map(str::to_owned));
+    let (store, id) = (&context.store, target.ask.id());
     let leases = store.leases();
     let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
-    let key = target.ask.id().map(|_| &*target.key);
+    let key = target.key();
     // A holder that comes back at once would always be faster than those who wait.
     let others_first = match leases.try_take_as_newcomer(port, key, access)? {
         Newcomer::Taken(lease) => return Ok(Some(lease)),
@@ -129,7 +134,9 @@ async fn lease(
         Newcomer::NotFirst => TURN,
     };
     loop {
-        if began.elapsed() >= others_first
+        // Once the time is up, there is one more try.
+        let is_last = wait.is_over();
+        if (is_last || began.elapsed() >= others_first)
             && let Some(lease) = leases.try_take(port, key, access)?
         {
             return Ok(Some(lease));
@@ -139,6 +146,7 @@ async fn lease(
             return Ok(None);
         }
         if wait.is_all_the_waiter_does() && leases.asker(port) == Asker::KeepsIt {
+            let id = id.map(str::to_owned);
             return Err(Cause::Deadlock { id, port }.into());
         }
         if !told && began.elapsed() >= PATIENCE {
@@ -147,7 +155,7 @@ async fn lease(
                 say(
                     &format!(
                         "{} is held by {holder}{}",
-                        Subjected(id.as_deref(), port),
+                        Subjected(id, port),
                         match leases.asker(port) {
                             Asker::Other => "",
                             _ => "; this thread or task took it itself",
@@ -160,9 +168,9 @@ async fn lease(
             }
         }
         leases.wait_for(port, access)?;
-        if !wait.rest().await {
+        if !wait.rest().await && is_last {
             return Err(Cause::Busy {
-                id,
+                id: id.map(str::to_owned),
                 port,
                 holder: record::read(&leases.path(port)),
                 waited: wait.elapsed(),

@@ -25,6 +25,11 @@ pub(super) fn targets<'a>(context: &Context, asks: &'a [Ask]) -> Result<Vec<Targ
     let mut targets: Vec<Target<'a>> = Vec::with_capacity(asks.len());
     for (nth, ask) in asks.iter().enumerate() {
         let key = match &ask.subject {
+            // A number that is demanded is one number for all checkouts: they take turns.
+            Subject::Id(id) if ask.is_exact() => {
+                context.key(id)?;
+                Cow::Borrowed(id.as_str())
+            }
             Subject::Id(id) => context.key(id)?,
             Subject::Port(0) => return Err(Cause::NotAPort { id: None }.into()),
             Subject::Any | Subject::Port(_) => Cow::Borrowed(""),
@@ -55,10 +60,15 @@ pub(super) fn longest(limits: impl Iterator<Item = Duration>) -> Duration {
 }
 
 impl Target<'_> {
+    /// What the store calls the id, if there is one.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.ask.id().map(|_| &*self.key)
+    }
+
     pub(super) fn limit(&self) -> Duration {
         match self.ask.on_busy {
             OnBusy::Fail => Wait::GLANCE,
-            OnBusy::Wait | OnBusy::Move => self.timeout.max(Wait::GLANCE),
+            OnBusy::Wait | OnBusy::Move | OnBusy::Reap => self.timeout.max(Wait::GLANCE),
         }
     }
 

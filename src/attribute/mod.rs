@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::acquire;
 use crate::ask::{Ask, Preference, Subject};
-use crate::error::Error;
+use crate::error::{Cause, Error, ParseHostError};
+use crate::guard::Host;
 use crate::port_for::PortFor;
 use crate::server::ServerCommand;
 use crate::shared;
@@ -21,9 +22,14 @@ pub use param::FromGuard;
 use param::Slot;
 pub use served::{NoResult, Outcome, output_of, result_of, say_last_lines};
 
-/// One port that a test asks for. What is a string here was checked by the macro.
+/// One port that a test asks for.
 #[derive(Debug)]
-pub struct Wanted(Ask, Option<Server>);
+pub struct Wanted {
+    ask: Ask,
+    /// Reported when the test runs.
+    bad_host: Option<ParseHostError>,
+    server: Option<Server>,
+}
 
 /// The server that a port is for.
 #[derive(Debug)]
@@ -36,34 +42,38 @@ impl Wanted {
     /// The port of `id`.
     #[must_use]
     pub fn new(id: &(impl AsRef<str> + ?Sized)) -> Self {
-        Self(Ask::new(id.as_ref().to_owned()), None)
+        Self {
+            ask: Ask::new(id.as_ref().to_owned()),
+            bad_host: None,
+            server: None,
+        }
     }
 
     /// The port of a parameter that was given no id: any port will do. `id` is made for it.
     #[must_use]
     pub fn without_id(id: &(impl AsRef<str> + ?Sized)) -> Self {
         let mut wanted = Self::new(id);
-        wanted.0.on_busy = OnBusy::Move;
-        wanted.0.is_made_up = true;
+        wanted.ask.on_busy = OnBusy::Move;
+        wanted.ask.is_made_up = true;
         wanted
     }
 
     /// As [`Request::default_port`](crate::Request::default_port); so are the others.
     #[must_use]
     pub fn default_port(mut self, port: u16) -> Self {
-        self.0.prefer(port);
+        self.ask.prefer(port);
         self
     }
 
     /// `exact = 80`.
     #[must_use]
     pub fn exact_port(mut self, port: u16) -> Self {
-        if self.0.is_made_up {
+        if self.ask.is_made_up {
             // A number that tests take turns on, whatever they are called.
-            self.0.subject = Subject::Port(port);
-            self.0.on_busy = OnBusy::Wait;
+            self.ask.subject = Subject::Port(port);
+            self.ask.on_busy = OnBusy::Wait;
         } else {
-            self.0.preference = Preference::Exact(port);
+            self.ask.preference = Preference::Exact(port);
         }
         self
     }
@@ -71,49 +81,55 @@ impl Wanted {
     /// `ports = "20000-20999"`.
     #[must_use]
     pub fn ports(mut self, ports: &'static str) -> Self {
-        self.0.ports = Some(ports.parse().expect("the macro has checked it"));
+        self.ask.ports = Some(ports.parse().expect("the macro has checked it"));
         self
     }
 
     /// `host = "::1"`.
     #[must_use]
-    pub fn host(mut self, host: &'static str) -> Self {
-        self.0.host = host.parse().expect("the macro has checked it");
+    pub fn host<H>(mut self, host: H) -> Self
+    where
+        H: TryInto<Host, Error: Into<ParseHostError>>,
+    {
+        match host.try_into() {
+            Ok(host) => self.ask.host = host,
+            Err(error) => self.bad_host = Some(error.into()),
+        }
         self
     }
 
     /// `timeout = "5s"`.
     #[must_use]
     pub fn timeout_millis(mut self, millis: u64) -> Self {
-        self.0.timeout = Some(Duration::from_millis(millis));
+        self.ask.timeout = Some(Duration::from_millis(millis));
         self
     }
 
     /// `on_busy = "fail"`.
     #[must_use]
     pub fn on_busy(mut self, on_busy: OnBusy) -> Self {
-        self.0.on_busy = on_busy;
+        self.ask.on_busy = on_busy;
         self
     }
 
     /// `udp`.
     #[must_use]
     pub fn udp(mut self) -> Self {
-        self.0.udp = true;
+        self.ask.udp = true;
         self
     }
 
     /// `start = redis()`.
     #[must_use]
     pub fn start(mut self, command: ServerCommand) -> Self {
-        self.1 = Some(Server::Start(command));
+        self.server = Some(Server::Start(command));
         self
     }
 
     /// `shared = redis()`.
     #[must_use]
     pub fn shared(mut self, command: ServerCommand) -> Self {
-        self.1 = Some(Server::Shared(command));
+        self.server = Some(Server::Shared(command));
         self
     }
 }
@@ -164,20 +180,27 @@ async fn guards_for<const N: usize>(
 ) -> Result<[Slot; N], Error> {
     let context = PortFor::shared()?.context();
     let mut slots: [Option<Slot>; N] = [const { None }; N];
-    // First, so that the wait for a port keeps a server that others use from ending.
-    for (slot, Wanted(ask, server)) in slots.iter_mut().zip(&wanted) {
-        if let Some(Server::Shared(command)) = server {
-            let server = shared::join_for(waiter, context, ask, command).await?;
-            *slot = Some(Slot::shared(server));
+    let mut asks = Vec::with_capacity(N);
+    let mut commands = Vec::with_capacity(N);
+    for (slot, wanted) in slots.iter_mut().zip(wanted) {
+        let ask = wanted.ask;
+        if let Some(source) = wanted.bad_host {
+            let id = ask.id().unwrap_or_default().to_owned();
+            return Err(Cause::UnknownHost { id, source }.into());
         }
+        let command = match wanted.server {
+            // First, so that the wait for a port keeps a server that others use from ending.
+            Some(Server::Shared(command)) => {
+                let server = shared::join_for(waiter, context, &ask, &command).await?;
+                *slot = Some(Slot::shared(server));
+                continue;
+            }
+            Some(Server::Start(command)) => Some(command),
+            None => None,
+        };
+        asks.push(ask);
+        commands.push(command);
     }
-    let (asks, commands): (Vec<_>, Vec<_>) = (wanted.into_iter())
-        .filter_map(|Wanted(ask, server)| match server {
-            None => Some((ask, None)),
-            Some(Server::Start(command)) => Some((ask, Some(command))),
-            Some(Server::Shared(_)) => None,
-        })
-        .unzip();
     let guards = acquire::guards_for(waiter, context, &asks).await?;
     let mut guards = guards.into_iter().zip(commands);
     for slot in slots.iter_mut().filter(|slot| slot.is_none()) {

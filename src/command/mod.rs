@@ -14,7 +14,7 @@ use crate::port_for::PortFor;
 use crate::server::ServerCommand;
 pub use crate::shared::Seen;
 use crate::shared::{self, SharedServer};
-use crate::socket;
+use crate::store::Assignment;
 use crate::text;
 use crate::who::{Holder, Occupant, Occupants, Protocol};
 
@@ -53,6 +53,11 @@ fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
         first.preference = Preference::Exact(port);
     }
     asks
+}
+
+/// Forgets the ids of checkouts whose folders are not there any more.
+pub fn prune_gone(port_for: &PortFor) -> Result<Vec<Assignment>, Error> {
+    acquire::prune_gone(port_for.context())
 }
 
 /// Takes over the assignments of Python's `port-for`.
@@ -98,11 +103,29 @@ pub fn printable(text: &str) -> String {
     text::printable(text)
 }
 
-/// The processes that listen on each of the ports, with one look at the system.
+/// What has a port, as far as the system tells.
+#[derive(Debug)]
+pub struct Uses {
+    /// The processes that listen.
+    pub occupants: Vec<Occupant>,
+    /// Everything that has it, as errors say it.
+    pub told: Vec<String>,
+}
+
+impl Uses {
+    fn new(occupants: Occupants) -> Self {
+        Self {
+            told: occupants.told(),
+            occupants: occupants.into_vec(),
+        }
+    }
+}
+
+/// What has each of the TCP ports, with one look at the system.
 #[must_use]
-pub fn occupants(ports: &[u16]) -> Vec<Vec<Occupant>> {
+pub fn uses(ports: &[u16]) -> Vec<Uses> {
     let each = Occupants::of_each(ports).into_iter();
-    each.map(Occupants::into_vec).collect()
+    each.map(Uses::new).collect()
 }
 
 /// Everything about one port.
@@ -112,10 +135,8 @@ pub struct Who {
     pub id: Option<String>,
     /// Who has its lease.
     pub holder: Option<Holder>,
-    /// Who listens on it, as far as the system tells.
-    pub occupants: Vec<Occupant>,
-    /// Whether every socket keeps away from it.
-    pub is_free: bool,
+    /// What has it, as far as the system tells.
+    pub uses: Uses,
 }
 
 /// Who has the port.
@@ -132,7 +153,6 @@ pub fn who(port_for: &PortFor, port: u16) -> Result<Who, Error> {
         // Of another namespace, the whole of what the store calls it.
         id: key.map(|key| context.id_of(key).unwrap_or(key).to_owned()),
         holder,
-        occupants: Occupants::of(Protocol::Tcp, port).into_vec(),
-        is_free: socket::can_be_bound(port).unwrap_or(false),
+        uses: Uses::new(Occupants::of(Protocol::Tcp, port)),
     })
 }

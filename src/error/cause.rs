@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::host::ParseHostError;
 use super::kind::ErrorKind;
 use super::printed::Printed;
-use crate::marker::Vacater;
 use crate::who::{Holder, Occupants};
 
 /// The private side of [`Error`]: one variant a message.
@@ -80,11 +79,11 @@ pub(crate) enum Cause {
     Occupied {
         id: Option<String>,
         port: u16,
-        /// The guard of another store that has vacated the port.
-        vacater: Option<Vacater>,
         occupants: Occupants,
-        /// That, or how it is said of UDP.
-        listens_there: &'static str,
+        /// The test of this process that took the listener which is in the way.
+        left_by: Option<String>,
+        /// Where the id can be released: the store, and what it calls the id.
+        key: Option<(PathBuf, String)>,
         waited: Duration,
         source: io::Error,
     },
@@ -115,6 +114,8 @@ pub(crate) enum Cause {
 
     Exhausted {
         id: Option<String>,
+        /// Why there are no ports to consider, and what to do.
+        why_none: Option<String>,
         considered: usize,
         assigned: usize,
         held: usize,

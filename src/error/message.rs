@@ -1,9 +1,11 @@
 //! The messages. Each answers three questions: what was wanted, what stood in the way (who, where), what to do now.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use super::cause::Cause;
-use crate::text::{Seconds, Subject};
+use crate::text::{Seconds, ShellWord, Subject, printable};
 use crate::wait::Wait;
 
 impl fmt::Display for Cause {
@@ -29,9 +31,9 @@ impl fmt::Display for Cause {
                 source,
             } => write!(
                 f,
-                "cannot {action} `{}`: {source}; to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that \
-                 you can write",
-                path.display()
+                "cannot {action} `{}`: {source}; {}",
+                path.display(),
+                advice_for_a_file(source)
             ),
             Self::Untrusted { path, why } => write!(
                 f,
@@ -63,8 +65,9 @@ impl fmt::Display for Cause {
             } => write!(
                 f,
                 "`{id}` cannot have exactly port {wanted}: it has port {has} in `{}`; ask without an exact port, or release \
-                 `{id}` first",
-                store.display()
+                 it first: `{}`",
+                store.display(),
+                Unbind(store, id)
             ),
             Self::PortOfOther {
                 id,
@@ -74,8 +77,9 @@ impl fmt::Display for Cause {
             } => write!(
                 f,
                 "`{id}` cannot have exactly port {wanted}: that is the port of `{other}` in `{}`; ask for another port, or \
-                 release `{other}` first",
-                store.display()
+                 release that id first: `{}`",
+                store.display(),
+                Unbind(store, other)
             ),
             Self::NotAPort { id } => write!(
                 f,
@@ -102,28 +106,37 @@ impl fmt::Display for Cause {
             Self::Occupied {
                 id,
                 port,
-                vacater,
+                left_by: Some(test),
+                waited,
+                ..
+            } => write!(
+                f,
+                "{} cannot be held: test `{}` took its listener, and a thread or task that it left behind still serves it; \
+                 waited {}; end the server before that test ends, as \"Servers in this process\" in the guide shows",
+                Subject(id.as_deref(), *port),
+                printable(test),
+                Seconds(*waited)
+            ),
+            Self::Occupied {
+                id,
+                port,
+                left_by: None,
                 occupants,
-                listens_there,
+                key,
                 waited,
                 ..
             } => {
                 let subject = Subject(id.as_deref(), *port);
-                match vacater {
-                    Some(by) => write!(
+                let waited = Seconds(*waited);
+                write!(
+                    f,
+                    "{subject} cannot be held: {occupants}; waited {waited}; let it end"
+                )?;
+                match key {
+                    Some((store, key)) => write!(
                         f,
-                        "{subject} cannot be held: a guard of another store has vacated it for its server: {by}"
-                    )?,
-                    None => write!(
-                        f,
-                        "{subject} cannot be held: another process {listens_there} without a lease: {occupants}"
-                    )?,
-                }
-                write!(f, "; waited {}; let it end", Seconds(*waited))?;
-                match id {
-                    Some(id) => write!(
-                        f,
-                        ", or release `{id}` (`port-for --unbind`) to have another port assigned"
+                        ", or have another port assigned after `{}`",
+                        Unbind(store, key)
                     ),
                     None => f.write_str(", or ask for another port"),
                 }
@@ -151,6 +164,12 @@ impl fmt::Display for Cause {
             ),
             Self::Exhausted {
                 id,
+                why_none: Some(why),
+                ..
+            } => write!(f, "no port is left{}: {why}", For(id)),
+            Self::Exhausted {
+                id,
+                why_none: None,
                 considered,
                 assigned,
                 held,
@@ -232,6 +251,44 @@ impl fmt::Display for Cause {
                 "cannot start `{command}`{} (port {port}): {what}{output}",
                 For(id)
             ),
+        }
+    }
+}
+
+/// The command that releases an id of a store, by what the store calls it: to be pasted into a shell.
+struct Unbind<'a>(&'a Path, &'a str);
+
+impl fmt::Display for Unbind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(store, key) = self;
+        // The key has its namespace, whatever the shell has.
+        if cfg!(unix) && key.contains('#') {
+            f.write_str("PORT_FOR_NAMESPACE= ")?;
+        }
+        let store = store.to_string_lossy();
+        write!(
+            f,
+            "port-for --store {} --unbind {}",
+            ShellWord(&store),
+            ShellWord(key)
+        )
+    }
+}
+
+/// What to do about a file that the system refuses.
+fn advice_for_a_file(source: &io::Error) -> &'static str {
+    #[cfg(unix)]
+    if let Some(errno) = rustix::io::Errno::from_io_error(source)
+        && [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].contains(&errno)
+    {
+        return "too many files are open: raise the limit (`ulimit -n`), or have fewer files and sockets open at once";
+    }
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room there, or set `PORT_FOR_STORE` to a file on another disk"
+        }
+        _ => {
+            "to keep the store elsewhere, set `PORT_FOR_STORE` to a file in a folder that you can write"
         }
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Hold {
     pub(super) servers: u64,
     /// Whether this process was started with the socket: its starter may have marked the port, for itself and for us.
     inherited: bool,
+    /// The system's number of the listener that was taken.
+    taken: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -199,6 +201,7 @@ impl Hold {
             places,
             servers: 0,
             inherited: false,
+            taken: None,
         }
     }
 
@@ -218,7 +221,14 @@ impl Hold {
         }
         self.quiesce_others()?;
         self.state = State::Taken;
-        Ok(self.places[0].tcp.take().map(TcpListener::from))
+        let listener = self.places[0].tcp.take().map(TcpListener::from);
+        self.taken = listener.as_ref().and_then(socket::number);
+        Ok(listener)
+    }
+
+    /// The system's number of the listener, if it was taken and the port is not held again.
+    pub(super) fn taken(&self) -> Option<u64> {
+        self.taken.filter(|_| self.state == State::Taken)
     }
 
     /// The UDP socket, if it was asked for and is held.

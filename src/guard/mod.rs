@@ -1,6 +1,5 @@
 //! The guard: an assigned port, its lease, and the socket that holds it.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process;
@@ -11,14 +10,17 @@ use crate::error::Error;
 use crate::lease::Lease;
 use crate::wait::{Wait, Waiter, without_pending};
 
+mod end;
 mod hold;
 mod host;
+mod left;
 mod ownership;
 mod refusal;
 mod shared_hold;
 
 pub(crate) use hold::{Hold, Refused, State, bind_udp};
 pub use host::Host;
+pub(crate) use left::left_by;
 pub(crate) use ownership::{Ownership, Tenancy};
 pub(crate) use shared_hold::{HoldOfServer, SharedHold};
 
@@ -212,8 +214,10 @@ impl PortGuard {
     /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
     /// port is let go, and only the lease keeps those away who ask this crate.
     ///
-    /// A UDP port that is held is let go of on every system, for of two bound UDP sockets none can stand back. A socket
-    /// that this process was started with is closed, as others may have it too, and the port bound anew at once.
+    /// A held UDP port is closed on every system, because two UDP sockets cannot share a port. A process that another
+    /// thread forks at that moment keeps a copy until it runs its program, some milliseconds later: a server can be refused
+    /// until then, and should try again. A socket that this process was started with is closed, as others may have it too,
+    /// and the port bound anew at once.
     ///
     /// On a guard that has vacated already, it does nothing.
     ///
@@ -357,68 +361,6 @@ impl PortGuard {
     #[cfg(all(unix, feature = "cli"))]
     pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
         self.tenancy.lock()
-    }
-
-    /// The thread or task that acquired it keeps it.
-    pub(crate) fn stays(&self) {
-        self.tenancy.stays();
-    }
-
-    /// Vacates the port, and keeps it leased until the calling thread ends, which is a test's, or the process: for helpers
-    /// that can only return an address or a number. The thread cannot get the port a second time.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir()?;
-    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
-    /// # let port_of_the_api = || ports.guard("api")?.keep_for_test();
-    /// let addr = port_of_the_api()?;
-    /// let server = std::net::TcpListener::bind(addr)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Those of [`vacate`](Self::vacate).
-    pub fn keep_for_test(mut self) -> Result<SocketAddr, Error> {
-        thread_local! {
-            static KEPT: RefCell<Vec<PortGuard>> = const { RefCell::new(Vec::new()) };
-        }
-        let addr = self.vacate()?;
-        self.stays();
-        KEPT.with(|kept| kept.borrow_mut().push(self));
-        Ok(addr)
-    }
-
-    /// Gives the port up, and tells of a failure to; a drop does the same silently. While a [`Server`](crate::Server) that
-    /// was started on it lives, the lease is the server's still.
-    ///
-    /// The assignment stays: the id has the same port the next time.
-    ///
-    /// # Errors
-    ///
-    /// [`Handoff`](crate::ErrorKind::Handoff) or [`Store`](crate::ErrorKind::Store) when the system cannot close the
-    /// socket or unlock the lease. Both are gone all the same once this process has ended.
-    pub fn close(mut self) -> Result<(), Error> {
-        self.end()
-    }
-
-    /// Lets go of the socket, then of the lease: in the other order, the next holder could find the port taken.
-    fn end(&mut self) -> Result<(), Error> {
-        if !self.tenancy.is_ours() {
-            // A forked child: socket and lease are its parent's. Its copies are closed, no more.
-            return Ok(());
-        }
-        let closed = self.hold.lock().end();
-        let closed =
-            closed.map_err(|error| self.failed("release the port", CANNOT_SHUT_DOWN, error));
-        closed.and(self.tenancy.end())
-    }
-}
-
-impl Drop for PortGuard {
-    fn drop(&mut self) {
-        // A drop cannot report a failure; `close` does.
-        let _ = self.end();
     }
 }
 

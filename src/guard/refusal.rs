@@ -12,11 +12,8 @@ impl PortGuard {
     pub(super) fn not_rearmed(&self, state: State, refused: Refused) -> Error {
         let state = state.describe();
         let state = if refused.is_taken() {
-            let occupants = Occupants::of(refused.protocol, self.port());
-            format!(
-                "{state}, and {occupants} {}",
-                refused.protocol.listens_there()
-            )
+            let occupants = Occupants::of(refused.protocol, self.port()).beside_the_guard();
+            format!("{state}, and {occupants}")
         } else {
             format!("{state}, and the system refuses: {}", refused.source)
         };

@@ -153,9 +153,27 @@ impl Lock {
     ///
     /// When the file cannot be written.
     pub(crate) fn write_record(&self, key: Option<&str>) -> Result<(), Error> {
+        self.write(key, None, self.len)
+    }
+
+    /// Writes down what this holder waits for, so that those who wait for it know; or that it does not wait any more.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub(crate) fn write_waits_for(
+        &self,
+        key: Option<&str>,
+        waits_for: Option<&str>,
+    ) -> Result<(), Error> {
+        // It can have any length by now. A waiter whose mark is removed leaves it again.
+        self.write(key, waits_for, u64::MAX)
+    }
+
+    fn write(&self, key: Option<&str>, waits_for: Option<&str>, old_len: u64) -> Result<(), Error> {
         let file = self.file();
-        let record = record::of_this_thread(file.process, key);
-        files::write_record(&file.file, &file.path, self.len, &record)
+        let record = record::of_this_thread(file.process, key, waits_for);
+        files::write_record(&file.file, &file.path, old_len, &record)
             .map_err(|error| files::failed("write the lock file", &file.path, error))
     }
 

@@ -247,6 +247,16 @@ impl Lease {
         self.lock.as_ref().is_some_and(Lock::is_ours)
     }
 
+    /// Puts on record what the holder waits for, or that it does not any more.
+    ///
+    /// # Errors
+    ///
+    /// When the record cannot be written.
+    pub(crate) fn waits_for(&self, key: Option<&str>, what: Option<&str>) -> Result<(), Error> {
+        let lock = self.lock.as_ref();
+        lock.map_or(Ok(()), |lock| lock.write_waits_for(key, what))
+    }
+
     /// The thread or task that took it keeps it: to wait for it there would never end.
     pub(crate) fn stays(&self) {
         if let Some(lock) = &self.lock {

@@ -1,5 +1,6 @@
 //! The record that a holder writes beside its lock, and that others read.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,8 +15,9 @@ use crate::who::Holder;
 /// Names of threads that are not named after a test: the last two are tokio's for all of its own.
 const NO_TESTS: [&str; 3] = ["main", "tokio-rt-worker", "tokio-runtime-worker"];
 
-/// The record of this thread of process `pid`, which holds the port of the id with this key.
-pub(super) fn of_this_thread(pid: u32, key: Option<&str>) -> Vec<u8> {
+/// The record of this thread of process `pid`, which holds the port of the id with this key, and may wait for what has
+/// the port.
+pub(super) fn of_this_thread(pid: u32, key: Option<&str>, waits_for: Option<&str>) -> Vec<u8> {
     // Written for every guard, so what stays the same is put into JSON once.
     static COMMAND: Lazy<String> = Lazy::new(|| {
         let words: Vec<_> = std::env::args_os()
@@ -30,29 +32,31 @@ pub(super) fn of_this_thread(pid: u32, key: Option<&str>) -> Vec<u8> {
         .ok()
         .and_then(|since| u64::try_from(since.as_millis()).ok())
         .unwrap_or_default();
-    let mut record = String::with_capacity(COMMAND.len() + 256);
-    record.push_str(r#"{"pid":"#);
-    record.push_str(&pid.to_string());
-    record.push_str(r#","since_ms":"#);
-    record.push_str(&since.to_string());
-    record.push_str(r#","test":"#);
+    let mut record = Vec::with_capacity(COMMAND.len() + 256);
+    // Memory takes it.
+    let _ = write!(record, r#"{{"pid":{pid},"since_ms":{since},"test":"#);
     if let Some(test) = &*NEXTEST {
-        record.push_str(test);
+        record.extend_from_slice(test.as_bytes());
     } else {
         let thread = thread::current();
         match thread.name().filter(|name| !NO_TESTS.contains(name)) {
-            Some(test) => record.push_str(&json(test)),
-            None => record.push_str("null"),
+            Some(test) => write_json(&mut record, test),
+            None => record.extend_from_slice(b"null"),
         }
     }
     if let Some(key) = key {
-        record.push_str(r#","id":"#);
-        record.push_str(&json(key));
+        record.extend_from_slice(br#","id":"#);
+        write_json(&mut record, key);
     }
-    record.push_str(r#","command":"#);
-    record.push_str(&COMMAND);
-    record.push('}');
-    record.into_bytes()
+    if let Some(obstacle) = waits_for {
+        record.extend_from_slice(br#","waits_for":"#);
+        let obstacle: String = obstacle.chars().take(1000).collect();
+        write_json(&mut record, &obstacle);
+    }
+    record.extend_from_slice(br#","command":"#);
+    record.extend_from_slice(COMMAND.as_bytes());
+    record.push(b'}');
+    record
 }
 
 /// Who wrote the record beside the lock. The lock is known to be held; that its record cannot be read, or was not written
@@ -69,6 +73,7 @@ pub(crate) fn read(lock: &Path) -> Holder {
             .filter(|&pid| pid != 0),
         test: record["test"].as_str().map(str::to_owned),
         key: record["id"].as_str().map(str::to_owned),
+        waits_for: record["waits_for"].as_str().map(str::to_owned),
         command: record["command"].as_str().unwrap_or_default().to_owned(),
         since: record["since_ms"]
             .as_u64()
@@ -78,4 +83,8 @@ pub(crate) fn read(lock: &Path) -> Holder {
 
 fn json(text: &str) -> String {
     serde_json::to_string(text).expect("a string can be put into JSON")
+}
+
+fn write_json(record: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(record, text).expect("as above, and memory takes it");
 }

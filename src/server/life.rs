@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Stops all of the server's processes for a while, as an overloaded machine would: connections are accepted, and
-    /// nothing is answered. What it forks at that very moment may go on.
+    /// nothing is answered. What it forks at that very moment may go on. On Linux, blocks until they have stopped.
     ///
     /// # Errors
     ///

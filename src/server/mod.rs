@@ -18,6 +18,7 @@ mod life;
 mod lines;
 #[cfg_attr(not(unix), allow(dead_code, reason = "no keeper reads it there"))]
 pub(crate) mod log;
+mod mark;
 mod output;
 #[cfg_attr(
     not(feature = "cli"),
@@ -39,6 +40,7 @@ mod waiting;
 pub use command::ServerCommand;
 use end::End;
 pub use end::Stopped;
+pub(crate) use mark::reap;
 use output::Output;
 #[cfg(feature = "cli")]
 pub use placeholder::{Values, fill};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::command::{OutputTo, ServerCommand};
+use super::mark;
 use super::output::Output;
 use super::placeholder::{self, Values};
 use super::ready::{Condition, Ready};
@@ -134,6 +135,9 @@ impl Recipe {
         command.args(args);
         if self.command.clears_env {
             command.env_clear();
+        }
+        if let Some(mark) = mark::of_this_process() {
+            command.env(mark::OWNER, mark);
         }
         for (name, value) in &self.command.env {
             if name.is_empty()

@@ -10,7 +10,7 @@ use super::{Ready, Server};
 use crate::error::{Cause, Error, ErrorKind};
 use crate::text::Seconds;
 use crate::wait::{Wait, Waiter, without_pending};
-use crate::who::Occupants;
+use crate::who::{Occupants, Protocol};
 
 impl Server {
     /// Waits until the server listens on its port: [`wait_for`](Self::wait_for) with [`Ready::listening`]. Blocks the
@@ -275,10 +275,8 @@ impl Server {
             }
             whats.push("the guard holds the port again".to_owned());
         } else {
-            let occupants = Occupants::at(addr);
-            if !occupants.is_unknown() {
-                whats.push(format!("another process listens there: {occupants}"));
-            }
+            let occupants = Occupants::of(Protocol::Tcp, addr.port()).beside_the_guard();
+            whats.push(format!("the port is taken: {occupants}"));
         }
         self.error(ErrorKind::Exited, whats.join("; "), None)
     }
@@ -286,7 +284,7 @@ impl Server {
     fn met(&self, occupants: &Occupants) -> Error {
         let addr = self.addr;
         let what = format!(
-            "does not listen on {addr}, another process does: {occupants}; end that server, and start this one again"
+            "does not listen on {addr}: {occupants}; end that server, and start this one again"
         );
         self.error(ErrorKind::WrongServer, what, None)
     }

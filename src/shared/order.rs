@@ -48,6 +48,7 @@ impl Order {
                 OnBusy::Wait => "wait",
                 OnBusy::Fail => "fail",
                 OnBusy::Move => "move",
+                OnBusy::Reap => "reap",
             },
         }))
     }
@@ -73,6 +74,7 @@ impl Order {
             "wait" => OnBusy::Wait,
             "fail" => OnBusy::Fail,
             "move" => OnBusy::Move,
+            "reap" => OnBusy::Reap,
             _ => return None,
         };
         Some(Self {

@@ -10,7 +10,7 @@ use crate::marker;
 mod probe;
 mod sys;
 
-pub(crate) use probe::{can_be_bound, can_be_bound_at};
+pub(crate) use probe::{Probe, can_be_bound, can_be_bound_at, is_in_use};
 
 /// Connections that a held port takes before its server asks for them; the system may allow fewer.
 const BACKLOG: i32 = 1024;
@@ -122,6 +122,17 @@ impl Listener {
         // until it executes its program.
         shutdown(&self.socket)
     }
+}
+
+/// What the system calls the socket, where it has a number: no other socket has it as long as this one is open.
+#[cfg(target_os = "linux")]
+pub(crate) fn number(listener: &TcpListener) -> Option<u64> {
+    rustix::fs::fstat(listener).ok().map(|found| found.st_ino)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn number(_listener: &TcpListener) -> Option<u64> {
+    None
 }
 
 fn shutdown(socket: &Socket) -> io::Result<()> {

@@ -18,6 +18,8 @@ pub(crate) struct Wait {
     limit: Duration,
     next: Duration,
     longest: Duration,
+    /// By how much each pause is longer than the one before.
+    growth: f64,
     waiter: Waiter,
 }
 
@@ -48,14 +50,18 @@ impl Wait {
             limit,
             next: Self::FIRST,
             longest: Self::LONGEST,
+            growth: 2.0,
             waiter,
         }
     }
 
-    /// For what takes a while, and costs something to look at: a server's start or end.
+    /// For what takes a while, and costs something to look at: a server's start or end. It is seen late by a quarter of the
+    /// time that it took, and by five milliseconds at most.
     pub(crate) fn patient(waiter: Waiter, limit: Duration) -> Self {
         Self {
+            next: Duration::from_micros(400),
             longest: Duration::from_millis(5),
+            growth: 1.25,
             ..Self::of(waiter, limit)
         }
     }
@@ -71,6 +77,11 @@ impl Wait {
 
     fn left(&self) -> Duration {
         self.limit.saturating_sub(self.elapsed())
+    }
+
+    /// Whether the time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left().is_zero()
     }
 
     /// Whether the waiter, as long as it waits, can do nothing that would end the wait.
@@ -105,7 +116,7 @@ impl Wait {
         // Between half of it and all: waiters that began together do not look at the same moments, and so one of
         // them looks soon, whenever the port is let go.
         let moment = self.next.mul_f64(0.5 + fastrand::f64() / 2.0).min(left);
-        self.next = (self.next * 2).min(self.longest);
+        self.next = self.next.mul_f64(self.growth).min(self.longest);
         (!left.is_zero()).then_some(moment)
     }
 }

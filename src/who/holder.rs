@@ -21,6 +21,8 @@ pub struct Holder {
     pub(crate) test: Option<String>,
     /// What the store called the id when it was taken.
     pub(crate) key: Option<String>,
+    /// What is in its own way.
+    pub(crate) waits_for: Option<String>,
     pub(crate) command: String,
     pub(crate) since: Option<SystemTime>,
 }
@@ -91,6 +93,9 @@ impl fmt::Display for Holder {
             // A clock that was set back makes it "0 s ago", which is no worse than any other guess.
             let ago = since.elapsed().unwrap_or_default();
             write!(f, ", which took it {} ago", Seconds(ago))?;
+        }
+        if let Some(obstacle) = &self.waits_for {
+            write!(f, " and itself waits: {}", printable(obstacle))?;
         }
         Ok(())
     }

@@ -36,6 +36,12 @@ pub(crate) fn listening_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u3
     }
 }
 
+/// Whether the socket with this number gets the connections to `addr`, as far as the system tells.
+pub(crate) fn listens(addr: SocketAddr, socket: u64) -> bool {
+    let sockets = sys::listening_sockets(addr).unwrap_or_default();
+    sockets.iter().any(|found| found.inode == socket)
+}
+
 /// As [`listening_at`], of the UDP port: who has it.
 pub(crate) fn bound_at(addr: SocketAddr, family: impl FnOnce() -> HashSet<u32>) -> Listening {
     let occupants = || Occupants::of(Protocol::Udp, addr.port());

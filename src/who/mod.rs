@@ -1,6 +1,8 @@
 //! Who has a port: the holder of its lease, and the processes that sit on it without one.
 
 mod address;
+mod claim;
+mod found;
 mod holder;
 mod listening;
 mod occupant;
@@ -11,7 +13,7 @@ mod sys;
 
 pub(crate) use address::{accepts, connect};
 pub use holder::Holder;
-pub(crate) use listening::{Listening, bound_at, listening_at};
+pub(crate) use listening::{Listening, bound_at, listening_at, listens};
 pub use occupant::Occupant;
 pub(crate) use occupant::Protocol;
 pub(crate) use occupants::Occupants;

@@ -1,9 +1,8 @@
 //! A process that sits on a port without a lease.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::process;
 
+use super::sys;
 use crate::text::printable;
 
 /// What kind of port it is.
@@ -11,16 +10,6 @@ use crate::text::printable;
 pub(crate) enum Protocol {
     Tcp,
     Udp,
-}
-
-impl Protocol {
-    /// What a process does that has the port, to stand after its name.
-    pub(crate) fn listens_there(self) -> &'static str {
-        match self {
-            Self::Tcp => "listens there",
-            Self::Udp => "has it for UDP",
-        }
-    }
 }
 
 /// A process that listens on a port: see [`occupants`](crate::occupants).
@@ -51,6 +40,16 @@ impl Occupant {
     }
 }
 
+impl Occupant {
+    pub(super) fn new(pid: u32, name: &str) -> Self {
+        Self {
+            pid,
+            command: sys::command_line(pid).unwrap_or_else(|| name.to_owned()),
+            user: sys::user(pid),
+        }
+    }
+}
+
 impl fmt::Display for Occupant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, command, user } = self;
@@ -58,33 +57,6 @@ impl fmt::Display for Occupant {
         if let Some(user) = user {
             write!(f, ", user {user}")?;
         }
-        f.write_str(")")?;
-        if *pid == process::id() {
-            f.write_str(
-                ", which is this very process, perhaps with a listener taken from an earlier guard",
-            )?;
-        }
-        Ok(())
+        f.write_str(")")
     }
-}
-
-/// A TCP socket that listens or a UDP socket, and a process that has it open.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) protocol: Protocol,
-    pub(super) addr: SocketAddr,
-    pub(super) pid: u32,
-    /// What the system calls it, if it does not tell its command line.
-    pub(super) name: String,
-    /// Where it is known which sockets are the same, and who is whose child.
-    #[cfg(target_os = "linux")]
-    pub(super) origin: Origin,
-}
-
-/// What tells sockets and processes of one kin.
-#[cfg(target_os = "linux")]
-#[derive(Debug)]
-pub(super) struct Origin {
-    pub(super) inode: u64,
-    pub(super) parent: Option<u32>,
 }

@@ -15,6 +15,14 @@ fn one(mut api: PortGuard) {
     );
 }
 
+const NUMBER: u16 = 23_911;
+
+#[port_for("attribute/expression", default = NUMBER + 1, host = std::net::Ipv4Addr::LOCALHOST)]
+fn options_take_expressions(api: PortGuard, #[port(exact = NUMBER)] number: u16) {
+    assert_eq!(number, NUMBER);
+    assert!(api.addr().is_ipv4());
+}
+
 #[port_for("attribute/a", "attribute/b")]
 fn two(a: PortGuard, _: PortGuard) {
     assert_eq!(a.id(), Some("attribute/a"));

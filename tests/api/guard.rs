@@ -163,7 +163,7 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     expect(guard.take_listener(), "listener was already taken");
     expect(guard.take_listener(), "use that one");
     expect(guard.vacate(), "listener was already taken");
-    expect(guard.rearm(), "listens there");
+    expect(guard.rearm(), "listens on ");
     drop(listener);
     guard.rearm().unwrap();
     guard.rearm().unwrap();
@@ -173,7 +173,7 @@ fn a_handoff_that_cannot_be_names_the_state_of_the_guard() {
     expect(guard.take_listener(), "has vacated the port");
     expect(guard.take_listener(), "call `rearm` first");
     let server = TcpListener::bind(addr).unwrap();
-    expect(guard.rearm(), "listens there");
+    expect(guard.rearm(), "listens on ");
     drop(server);
     guard.rearm().unwrap();
     guard.take_listener().unwrap();
@@ -323,6 +323,50 @@ fn a_port_that_a_stranger_has_can_be_left_to_them() {
         guard.port()
     );
     drop(stranger);
+}
+
+/// A user's server takes its time to end, and the port is the id's again.
+#[test]
+fn an_id_is_not_moved_for_a_server_that_is_just_ending() {
+    let store = TempStore::new();
+    let port = store.forward_port(&store.api, 0).unwrap();
+    let ending = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    std::thread::scope(|scope| {
+        let request = store.request(&store.api).on_busy(OnBusy::Move);
+        let next = scope.spawn(|| request.guard().map(|guard| guard.port()));
+        // The next user has the lease, and meets the server.
+        let is_met = || store.assignments().unwrap()[0].holder().is_some();
+        crate::support::wait::eventually("the next user", is_met);
+        // What is claimed is about this time.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(ending);
+        assert_eq!(next.join().unwrap().unwrap(), port);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listener_that_a_detached_thread_still_serves_is_told_by_the_name_of_its_test() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let listener = guard.take_listener().unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let _ = ended.recv();
+        drop(listener);
+    });
+    drop(guard);
+    let began = std::time::Instant::now();
+    let error = store.guard(&store.api).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied);
+    let test = std::thread::current().name().unwrap().to_owned();
+    let said = format!("test `{test}` took its listener");
+    assert!(error.to_string().contains(&said), "{error}");
+    // Not the whole timeout, which is a minute.
+    assert!(began.elapsed() < std::time::Duration::from_secs(30));
+    drop(end);
+    server.join().unwrap();
+    drop(store.guard(&store.api).unwrap());
 }
 
 #[test]

@@ -137,7 +137,8 @@ fn programs_get_every_field() {
     assert_eq!(
         free,
         &json!({
-            "id": "list/json/free", "port": 80, "shared": null, "state": free["state"], "holder": null,
+            "id": "list/json/free", "port": 80, "state": free["state"], "holder": null, "uses": free["uses"],
+            "shared": null,
             "occupants": free["occupants"], "last_used": last_used,
         })
     );
@@ -186,11 +187,11 @@ fn who_names_the_holder_and_whoever_listens() {
     );
     eventually(
         || who(&port),
-        &["`list/who`\n", &held, &occupied, "listens on it\n"],
+        &["`list/who`\n", &held, &occupied, "listens on 127.0.0.1:"],
     );
 
     drop(guard);
-    let free = ["`list/who`\n", "not held\n", "nothing listens on it\n"];
+    let free = ["`list/who`\n", "not held\n", "no socket has it\n"];
     eventually(|| who(&port), &free);
 
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -4,6 +4,7 @@ mod bad_input;
 mod import;
 mod list;
 mod names;
+mod occupied;
 mod program;
 mod servers;
 #[cfg(unix)]

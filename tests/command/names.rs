@@ -132,6 +132,84 @@ fn the_pool_and_the_namespace_are_heeded() {
     );
 }
 
+/// Checkouts that demand one number take turns on it.
+#[test]
+fn a_number_that_is_demanded_is_one_in_every_namespace() {
+    let store = Store::new();
+    for namespace in ["one", "two"] {
+        let mut command = store.with(&["names/exact", "-p", "24217"]);
+        command.env("PORT_FOR_NAMESPACE", namespace);
+        command.assert().success().stdout("24217\n");
+    }
+    assert_eq!(store.assignments(), [("names/exact".to_owned(), 24217)]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_demanded_port_that_outgoing_connections_get_is_warned_of() {
+    let store = Store::new();
+    let ephemeral = port_for::PortSet::ephemeral();
+    let port = (ephemeral.iter())
+        .find(|&port| !port_for::PortSet::reserved().contains(port))
+        .unwrap();
+    let port = port.to_string();
+    let done = store.run(&["names/ephemeral", "-p", &port]).success();
+    has(&stderr(&done), &[&port, "outgoing connections"]);
+    // It is recorded, and known by now.
+    store.run(&["names/ephemeral"]).success().stderr("");
+}
+
+/// In a network of its own, where outgoing connections get all ports; only root makes one.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_empty_pool_says_why_and_what_to_set() {
+    let is_allowed = std::process::Command::new("unshare")
+        .args(["--net", "true"])
+        .output();
+    if !is_allowed.is_ok_and(|done| done.status.success()) {
+        return;
+    }
+    let store = Store::new();
+    let script =
+        "echo 1024 65535 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" names/none";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--net", "sh", "-c", script]);
+    command.arg(env!("CARGO_BIN_EXE_port-for"));
+    command
+        .env("PORT_FOR_STORE", store.path())
+        .env_remove("PORT_FOR_POOL");
+    let done = command.output().unwrap();
+    assert!(!done.status.success());
+    has(
+        &String::from_utf8_lossy(&done.stderr),
+        &[
+            "`names/none`",
+            "1024-65535",
+            "outgoing",
+            "PORT_FOR_POOL=20000-29999",
+        ],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_table_of_open_files_is_said_as_what_it_is() {
+    let store = Store::new();
+    store.port(&["names/files"]);
+    // The program needs one to start, and then has the three streams.
+    let mut said = String::new();
+    for limit in 3..12 {
+        let script = format!("ulimit -n {limit} && exec \"$0\" names/files-{limit}");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_port-for")]);
+        command.env("PORT_FOR_STORE", store.path());
+        let done = command.output().unwrap();
+        said += &String::from_utf8_lossy(&done.stderr);
+    }
+    has(&said, &["too many files are open"]);
+    assert!(!said.contains("to keep the store elsewhere"), "{said}");
+}
+
 #[test]
 fn processes_that_ask_at_once_for_a_new_name_agree() {
     let store = Store::new();
@@ -177,4 +255,41 @@ fn the_manual_page_is_printed_and_tells_what_the_help_tells() {
         &stdout(&help),
         &["--unbind", "LISTEN_FDNAMES", "PORT_FOR_STORE", "last_used"],
     );
+}
+
+/// In a main checkout, in a subfolder of a linked worktree, and in that worktree by another way.
+#[cfg(unix)]
+#[test]
+fn a_worktree_has_ports_of_its_own_and_the_main_checkout_plain_ones() {
+    let store = Store::new();
+    let at = store.folder().canonicalize().unwrap();
+    let (main, linked) = (at.join("main"), at.join("main/linked"));
+    std::fs::create_dir_all(linked.join("src")).unwrap();
+    std::fs::create_dir(main.join(".git")).unwrap();
+    std::fs::write(linked.join(".git"), "gitdir: ../.git/worktrees/linked\n").unwrap();
+    std::os::unix::fs::symlink(&linked, at.join("link")).unwrap();
+    let ask = |folder: &std::path::Path| {
+        let mut command = store.with(&["api"]);
+        command
+            .env("PORT_FOR_NAMESPACE", "worktree")
+            .current_dir(folder);
+        stdout(&command.assert().success().stderr(""))
+    };
+    let plain = ask(&main);
+    let its_own = ask(&linked);
+    assert_ne!(plain, its_own);
+    assert_eq!(ask(&linked.join("src")), its_own);
+    assert_eq!(ask(&at.join("link/src")), its_own);
+    assert_eq!(ask(&at), plain, "outside of any");
+    let key = format!("{}#api", linked.display());
+    let ids: Vec<_> = store.assignments().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, [key.clone(), "api".to_owned()]);
+
+    // Its ids are forgotten once it is gone, and no others.
+    store.run(&["--prune", "gone"]).success();
+    assert_eq!(store.assignments().len(), 2);
+    std::fs::remove_dir_all(&linked).unwrap();
+    let said = stderr(&store.run(&["--prune", "gone"]).success());
+    has(&said, &[&key, "is forgotten"]);
+    assert_eq!(store.assignments().len(), 1);
 }

@@ -26,12 +26,17 @@ fn ask(port: u16, request: &str, running: &mut Running) -> String {
             Ok(String::from_utf8_lossy(&answer[..len]).into_owned())
         });
         match answer {
+            // Before the command holds the port, a stranger can listen there for a moment.
+            Ok(answer) if answer.is_empty() => {}
             Ok(answer) => answered = Some(answer),
             // It is not up yet; or a process that another test had started has ended.
             Err(error)
                 if matches!(
                     error.kind(),
-                    ErrorKind::ConnectionRefused | ErrorKind::Interrupted
+                    ErrorKind::ConnectionRefused
+                        | ErrorKind::ConnectionReset
+                        | ErrorKind::BrokenPipe
+                        | ErrorKind::Interrupted
                 ) => {}
             Err(error) => panic!("{error}"),
         }

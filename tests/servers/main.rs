@@ -42,6 +42,8 @@ mod redis;
 #[cfg(target_os = "linux")]
 mod rival;
 mod spawning;
+#[cfg(target_os = "linux")]
+mod temp;
 mod udp;
 #[cfg(unix)]
 mod web;

@@ -4,13 +4,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use port_for::{PortFor, Ready, ServerCommand};
+use port_for::{ErrorKind, OnBusy, PortFor, Ready, ServerCommand};
 use rstest::rstest;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::children::{end_as_told, ids};
-use crate::support::{ChildTest, TempStore, report, told};
+use crate::support::child::{in_shell, test_name};
+use crate::support::installed::find;
+use crate::support::{ChildTest, PATIENCE, TempStore, command, report, told, wait_for_parent};
 
 /// A shape of a server, as a shell's script: `$RUN` is a program that runs for long, and has the mark in its environment.
 const SHAPES: [(&str, &str); 8] = [
@@ -29,6 +33,11 @@ const SHAPES: [(&str, &str); 8] = [
         "i=0; while [ $i -lt 150 ]; do sleep 1000 & setsid sleep 1000 & i=$((i+1)); done; wait",
     ),
 ];
+
+const THOUSAND: usize = 1000;
+/// Half of them with sessions of their own; of two servers.
+const A_THOUSAND: &str =
+    "i=0; while [ $i -lt 250 ]; do sleep 1000 & setsid sleep 1000 & i=$((i+1)); done; wait";
 
 fn shape(mark: &str, script: &str) -> ServerCommand {
     ServerCommand::new("bash")
@@ -73,16 +82,20 @@ fn mark_of(store: &Path) -> String {
 #[rstest]
 fn nothing_outlives_a_test(
     #[values(0, 1, 2, 3, 4, 5, 6, 7)] nth: usize,
-    #[values("panic", "abort", "kill", "exit")] end: &str,
+    #[values("panic", "abort", "kill", "exit", "interrupt")] end: &str,
 ) {
     let store = TempStore::new();
-    let mut process = ChildTest::start(
-        "orphans::test_process",
-        store.path(),
-        &format!("{nth}|{end}"),
-    );
+    let process = ChildTest::start(TEST, store.path(), &format!("{nth}|{end}"));
+    nothing_is_left_of(process, store.path(), SHAPES[nth].0, end);
+}
+
+const TEST: &str = test_name!(test_process);
+
+/// The test process is to have two servers, and to end as it is told.
+#[track_caller]
+fn nothing_is_left_of(mut process: ChildTest, store: &Path, shape: &str, end: &str) {
     assert_eq!(process.line(), "ready");
-    let mark = mark_of(store.path());
+    let mark = mark_of(store);
     // Between a fork and what it executes, a process shows no environment.
     let since = Instant::now();
     while marked(&mark).is_empty() {
@@ -91,25 +104,86 @@ fn nothing_outlives_a_test(
             "it has ended by itself"
         );
     }
-    if end == "kill" {
-        process.kill();
-    } else {
-        process.go_on();
-        process.ended();
+    match end {
+        "kill" => process.kill(),
+        "interrupt" => {
+            let pid = Pid::from_raw(process.id().cast_signed()).unwrap();
+            kill_process(pid, Signal::INT).unwrap();
+            process.ended();
+        }
+        _ => {
+            process.go_on();
+            process.ended();
+        }
     }
-    nothing_is_left(&mark, SHAPES[nth].0);
+    nothing_is_left(&mark, shape);
+}
+
+#[test]
+fn a_thousand_descendants_end_with_a_killed_test() {
+    let store = TempStore::new();
+    let process = ChildTest::start(TEST, store.path(), &format!("{THOUSAND}|kill"));
+    nothing_is_left_of(process, store.path(), "a thousand", "kill");
+}
+
+/// Root alone may become another user.
+#[rstest]
+fn nothing_outlives_another_users_test(
+    #[values(0, 1, 2, 3, 4, 5, 6)] nth: usize,
+    #[values("panic", "kill")] end: &str,
+) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let store = TempStore::new();
+    std::os::unix::fs::chown(store.folder(), Some(65_534), Some(65_534)).unwrap();
+    let test = command(TEST, store.path(), &format!("{nth}|{end}"));
+    let script =
+        r#"exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all -- "$@""#;
+    let process = ChildTest::run(&mut in_shell(script, &test));
+    nothing_is_left_of(process, store.path(), SHAPES[nth].0, end);
+}
+
+/// In a file system of its own, which only root makes.
+#[rstest]
+fn nothing_outlives_a_test_where_there_is_no_shell(
+    #[values("sleep 1000", "timeout 1000 sleep 1000", "setsid --fork sleep 1000")] server: &str,
+    #[values("panic", "kill")] end: &str,
+) {
+    let hidden = Command::new("unshare").args(["--mount", "true"]).output();
+    if !hidden.is_ok_and(|done| done.status.success()) {
+        return;
+    }
+    let store = TempStore::new();
+    let test = command(TEST, store.path(), &format!("{server}|{end}"));
+    let script = r#"exec unshare --mount sh -c '
+        for shell in $(readlink -f /bin/sh /bin/bash | sort -u); do mount --bind /dev/null "$shell"; done
+        exec "$@"' sh "$@""#;
+    let process = ChildTest::run(&mut in_shell(script, &test));
+    nothing_is_left_of(process, store.path(), server, end);
 }
 
 #[test]
 #[ignore = "a test process for other tests"]
 fn test_process() {
     let Some((path, told)) = told() else { return };
-    let (nth, end) = told.split_once('|').unwrap();
-    let (_, script) = SHAPES[nth.parse::<usize>().unwrap()];
+    let (shape_told, end) = told.split_once('|').unwrap();
     let store = PortFor::open(&path).unwrap();
     let ids = ids(&store, ["one", "two"]);
     let [mut one, mut two] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
-    let command = shape(&mark_of(&path), script);
+    let mark = mark_of(&path);
+    let command = match shape_told.parse::<usize>() {
+        Ok(THOUSAND) => shape(&mark, A_THOUSAND),
+        Ok(nth) => shape(&mark, SHAPES[nth].1),
+        // Without a shell.
+        Err(_) => {
+            let mut words = shape_told.split(' ');
+            ServerCommand::new(words.next().unwrap())
+                .args(words)
+                .env("TEST_MARK", mark)
+                .ready(Ready::command("true", [""; 0]))
+        }
+    };
     let servers = [one.start(&command).unwrap(), two.start(&command).unwrap()];
     report("ready");
     let [a, b] = servers;
@@ -202,4 +276,49 @@ fn a_daemon_is_a_server() {
     );
     assert!(!server.stop().unwrap().was_killed());
     crate::programs::redis(guard.addr(), "PING").unwrap_err();
+}
+
+/// It takes an accident: the guardian was killed as well, and the server is no child of its.
+#[test]
+fn what_an_earlier_run_has_left_is_ended_where_that_is_asked_for() {
+    if find("python3").is_none() {
+        return;
+    }
+    let store = TempStore::new();
+    let mut process = ChildTest::start(test_name!(leaves_an_orphan), store.path(), "");
+    let first: u32 = process.line().parse().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{first}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let guardian: i32 = fields.split(' ').nth(1).unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(guardian).unwrap(), Signal::KILL).unwrap();
+    process.kill();
+
+    let [id] = ids(&store, ["orphan"]);
+    let request = || store.request(&id).timeout(Duration::ZERO);
+    let error = request().guard().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+    let port = store.forward_port(&id, 0).unwrap();
+    let reaping = store.request(&id).on_busy(OnBusy::Reap).timeout(PATIENCE);
+    assert_eq!(reaping.guard().unwrap().port(), port);
+
+    // A process without the mark is never ended.
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let error = request().on_busy(OnBusy::Reap).guard().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Occupied, "{error}");
+    drop(stranger);
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn leaves_an_orphan() {
+    let Some((path, _)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let [id] = ids(&store, ["orphan"]);
+    let daemon = "setsid python3 -m http.server --bind 127.0.0.1 $0 & wait";
+    let command = ServerCommand::new("bash")
+        .args(["-c", daemon, "{port}"])
+        .ready(Ready::http("/"));
+    let server = store.request(&id).start(&command).unwrap();
+    report(server.id());
+    wait_for_parent();
 }

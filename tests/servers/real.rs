@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use port_for::{Ready, Server, ServerCommand, Signal};
 
 use crate::programs::redis as ask_redis;
+use crate::support::child::test_name;
 use crate::support::installed::find;
-use crate::support::{TempStore, get};
+use crate::support::{TempStore, get, told};
 
 /// Starts it, asks it, kills it, starts it again, asks it again, and stops it.
 fn check(command: &ServerCommand, ask: impl Fn(&Server)) {
@@ -190,4 +191,34 @@ fn uvicorn_and_gunicorn() {
             assert_eq!(get(server.addr()), "from gunicorn");
         });
     }
+}
+
+/// A Rust program with axum: this one, run again.
+#[test]
+fn axum() {
+    let command = ServerCommand::new(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            test_name!(axum_server),
+            "--nocapture",
+        ])
+        .env("TEST_STORE", "-")
+        .env("TEST_VALUE", "{addr}")
+        .ready(Ready::http("/health"));
+    check(&command, |server| {
+        assert_eq!(get(server.addr()), "from axum");
+    });
+}
+
+#[tokio::test]
+#[ignore = "a server for another test"]
+async fn axum_server() {
+    let Some((_, addr)) = told() else { return };
+    let answer = axum::routing::get(async || "from axum");
+    let app = axum::Router::new()
+        .route("/", answer.clone())
+        .route("/health", answer);
+    let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
+    axum::serve(listener, app).await.unwrap();
 }

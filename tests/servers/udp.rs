@@ -65,7 +65,7 @@ fn a_vacated_udp_port_can_be_bound_and_held_again() {
     );
     let server = UdpSocket::bind(addr).unwrap();
     let error = guard.rearm().unwrap_err();
-    assert!(error.to_string().contains("has it for UDP"), "{error}");
+    assert!(error.to_string().contains("has UDP 127.0.0.1:"), "{error}");
     drop(server);
     guard.rearm().unwrap();
     guard.take_udp_socket().unwrap();
@@ -78,7 +78,7 @@ fn a_udp_socket_that_was_taken_and_closed_can_be_held_again() {
     let socket = guard.take_udp_socket().unwrap();
     let error = guard.rearm().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Handoff);
-    assert!(error.to_string().contains("has it for UDP"), "{error}");
+    assert!(error.to_string().contains("has UDP 127.0.0.1:"), "{error}");
     // For TCP, nothing has changed.
     std::net::TcpStream::connect(guard.addr()).unwrap();
     drop(socket);

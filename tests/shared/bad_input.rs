@@ -137,7 +137,7 @@ fn a_stranger_on_its_port_is_waited_for_and_named() {
     let soon = request(&store).timeout(LINGER);
     let error = soon.start_shared(&recipe(store.path())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Occupied);
-    assert!(error.to_string().contains("listens there"), "{error}");
+    assert!(error.to_string().contains("listens on"), "{error}");
     drop(stranger);
     let server = start(&store);
     assert_eq!(ask(server.addr()).unwrap(), server.id());

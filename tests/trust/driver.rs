@@ -36,7 +36,10 @@ pub struct Call {
 }
 
 /// Does the marked part of an action.
-type Between<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Result<String, Error>);
+type Between<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Told);
+
+/// What a call is told.
+type Told = Result<String, Box<dyn std::error::Error>>;
 
 /// Every call that writes, and those that take and give back a port.
 pub const CALLS: &[Call] = &[
@@ -102,7 +105,7 @@ pub const CALLS: &[Call] = &[
         adds: &[],
         removes: &["b"],
         act: |ports, between| {
-            between(&mut || ports.release("b").map(|_| String::new()));
+            between(&mut || Ok(ports.release("b").map(|_| String::new())?));
             Ok(())
         },
     },
@@ -113,7 +116,7 @@ pub const CALLS: &[Call] = &[
         adds: &[],
         removes: &OLD,
         act: |ports, between| {
-            between(&mut || ports.prune(Duration::ZERO).map(|_| String::new()));
+            between(&mut || Ok(ports.prune(Duration::ZERO).map(|_| String::new())?));
             Ok(())
         },
     },
@@ -225,10 +228,11 @@ pub fn acknowledged(said: &str) -> Option<BTreeMap<String, u16>> {
 
 /// Takes over the configuration, which has nothing wrong in it.
 #[cfg(feature = "cli")]
-fn import(ports: &PortFor, config: &Path) -> Result<(), Error> {
+fn import(ports: &PortFor, config: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    use port_for::__cli::ImportError;
     match port_for::__cli::import(ports, config) {
         Ok(_) => Ok(()),
-        Err(port_for::__cli::ImportError::Store(error)) => Err(error),
-        Err(other) => panic!("{other}"),
+        Err(error @ ImportError::Conflicts { .. }) => panic!("{error}"),
+        Err(error) => Err(error.into()),
     }
 }

@@ -3,10 +3,14 @@
 //!
 //! Acquiring waits a little even when it may not wait, so its success alone would hide a lock or socket that lives on.
 //! After each release the lease is locked and the port bound by hand, in one try each.
+//!
+//! Of UDP ports, which cannot be shut down, a copy keeps the port: no id is moved for that. A server that binds one that
+//! was just vacated can be refused, which the documentation says; how often, is told.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, UdpSocket};
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +23,7 @@ use crate::support::TempStore;
 
 const FORKERS: usize = 3;
 const ACQUIRERS: usize = 2;
+const UDP_ROUNDS: usize = 4_000;
 
 pub fn storm(form: Form) -> Report {
     let (wanted, limit) = form.pick(
@@ -34,8 +39,9 @@ pub fn storm(form: Form) -> Report {
     for id in &ids {
         store.forward_port(id, 0).unwrap();
     }
-    let failed = std::sync::Mutex::new(Vec::new());
+    let failed = Mutex::new(Vec::new());
     let over = AtomicBool::new(false);
+    let mut refused = 0;
     let started = Instant::now();
     thread::scope(|scope| {
         for _ in 0..FORKERS {
@@ -81,9 +87,11 @@ pub fn storm(form: Form) -> Report {
                 })
             })
             .collect();
+        let udp = udp_rounds(&store, &failed);
         for acquirer in acquirers {
             acquirer.join().unwrap();
         }
+        refused = udp;
         over.store(true, Ordering::Relaxed);
     });
     let mut report = Report::default();
@@ -97,6 +105,9 @@ pub fn storm(form: Form) -> Report {
     report.figure(format_args!("{forks} processes started beside them"));
     report.figure(format_args!(
         "{held} spurious \"held\", {in_use} spurious \"in use\""
+    ));
+    report.figure(format_args!(
+        "{UDP_ROUNDS} UDP ports vacated, {refused} binds refused, 0 ids moved"
     ));
     if held + in_use > 0 {
         report.broken(format!(
@@ -112,6 +123,33 @@ pub fn storm(form: Form) -> Report {
         ));
     }
     report
+}
+
+/// An id with its UDP port, taken and vacated again and again. How many binds of its server were refused; that the id
+/// was moved goes to `failed`.
+fn udp_rounds(store: &TempStore, failed: &Mutex<Vec<String>>) -> usize {
+    let id = format!("fork storm with UDP {}", store.path().display());
+    let port = store.forward_port(&id, 0).unwrap();
+    let mut refused = 0;
+    for _ in 0..UDP_ROUNDS {
+        let request = store.request(&id).udp().on_busy(OnBusy::Move);
+        let vacated = request.guard().and_then(|mut guard| {
+            let addr = guard.vacate()?;
+            Ok((guard, addr))
+        });
+        match vacated {
+            Ok((guard, addr)) => {
+                refused += usize::from(UdpSocket::bind(addr).is_err());
+                if guard.port() != port {
+                    let moved = format!("`{id}` was moved from {port} to {}", guard.port());
+                    failed.lock().unwrap().push(moved);
+                    break;
+                }
+            }
+            Err(error) => failed.lock().unwrap().push(error.to_string()),
+        }
+    }
+    refused
 }
 
 /// As the next holder does it.

@@ -44,10 +44,11 @@ runs, are filled in. CMD is a user for as long as it runs, as are children that 
   id         the name, or null
   port       the number
   state      \"free\", \"held\" (a live process has the lease), \"shared\"
-             (a shared server's keeper has it) or \"occupied\" (a process
-             listens without it)
+             (a shared server's keeper has it) or \"occupied\" (a socket
+             has it without the lease)
   holder     null, or who has the lease: pid, test (or null), command, since
   occupants  who listens: an array of pid, command, user (a number, or null)
+  uses       everything that has the port, in words: an array of texts
   last_used  null where it is not known (only with --list)
   shared     null, or the shared server (only with --list): its pid (null
              until it is ready), and users, an array like holder
@@ -64,7 +65,9 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
     (
         "Environment",
         "  PORT_FOR_STORE      the store's file (else one in the user's state folder)
-  PORT_FOR_NAMESPACE  put before every name: ports of its own for a checkout
+  PORT_FOR_NAMESPACE  put before every name; \"worktree\": the git worktree of
+                      the working folder, nothing in a main checkout;
+                      \"folder\": the root of the workspace
   PORT_FOR_TIMEOUT    seconds to wait for a port that is held (else 60)
   PORT_FOR_LINGER     seconds that a shared server outlives its users (else 10)
   PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
@@ -132,9 +135,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", groups = ["mode", "told"], value_parser = port)]
     pub(crate) who: Option<u16>,
 
-    /// Forget the ports that were not used for AGE (such as 30d; units s, m, h, d, w); if one is held, forget none
-    #[arg(long, value_name = "AGE", group = "mode", value_parser = age::parse)]
-    pub(crate) prune: Option<Duration>,
+    /// Forget the ports that were not used for AGE (such as 30d; units s, m, h, d, w; if one is held, forget none), or
+    /// with "gone" those of checkouts that are not there any more
+    #[arg(long, value_name = "AGE", group = "mode", value_parser = prune)]
+    pub(crate) prune: Option<Prune>,
 
     /// Take over the ports in FILE, of Python's port-for (/etc/port-for.conf); if one conflicts, take none
     #[arg(long, value_name = "FILE", group = "mode")]
@@ -176,6 +180,20 @@ pub(crate) struct Args {
     /// Become CMD, with the port held for it
     #[arg(last = true, value_name = "CMD", requires = "wanted")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// What is to be forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Prune {
+    UnusedFor(Duration),
+    Gone,
+}
+
+fn prune(text: &str) -> Result<Prune, String> {
+    match text {
+        "gone" => Ok(Prune::Gone),
+        age => age::parse(age).map(Prune::UnusedFor),
+    }
 }
 
 fn port(text: &str) -> Result<u16, String> {

@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use port_for::__cli::{self as cli, Seen, printable};
-use port_for::{Assignment, Holder, Occupant, PortFor};
+use port_for::__cli::{self as cli, Seen, Uses, printable};
+use port_for::{Assignment, Holder, PortFor};
 use serde_json::{Value, json};
 
 use crate::{Failure, age, note, print};
@@ -11,13 +11,13 @@ use crate::{Failure, age, note, print};
 pub(crate) fn list(port_for: &PortFor, as_json: bool) -> Result<(), Failure> {
     let assignments = port_for.assignments()?;
     let ports: Vec<u16> = assignments.iter().map(Assignment::port).collect();
-    let occupants = cli::occupants(&ports);
+    let uses = cli::uses(&ports);
     let servers = cli::shared_servers(port_for)?;
     let shared = |found: &Assignment| servers.iter().find(|server| server.key == found.id());
-    let rows = assignments.iter().zip(&occupants);
+    let rows = assignments.iter().zip(&uses);
     if as_json {
-        let rows = rows.map(|(found, occupants)| {
-            let mut object = object(Some(found.id()), found.port(), found.holder(), occupants);
+        let rows = rows.map(|(found, uses)| {
+            let mut object = object(Some(found.id()), found.port(), found.holder(), uses);
             object["last_used"] = found.last_used().map(seconds).into();
             object["shared"] = shared(found).map_or(Value::Null, |server| {
                 object["state"] = "shared".into();
@@ -38,7 +38,7 @@ pub(crate) fn list(port_for: &PortFor, as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let rows: Vec<_> = rows
-        .map(|(found, occupants)| cells(found, shared(found), occupants))
+        .map(|(found, uses)| cells(found, shared(found), uses))
         .collect();
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     print(table(&rows, width).as_bytes())
@@ -51,7 +51,7 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
             who.id.as_deref(),
             port,
             who.holder.as_ref(),
-            &who.occupants,
+            &who.uses,
         ));
     }
     let mut lines = vec![
@@ -64,18 +64,10 @@ pub(crate) fn who(port_for: &PortFor, port: u16, as_json: bool) -> Result<(), Fa
             None => "not held".to_owned(),
         },
     ];
-    lines.extend(
-        who.occupants
-            .iter()
-            .map(|occupant| format!("{occupant} listens on it")),
-    );
-    if who.occupants.is_empty() {
-        lines.push(if who.is_free {
-            "nothing listens on it".to_owned()
-        } else {
-            "it cannot be bound, and what has it cannot be seen from here".to_owned()
-        });
+    if who.uses.told.is_empty() {
+        lines.push("no socket has it".to_owned());
     }
+    lines.extend(who.uses.told);
     print(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
@@ -84,17 +76,18 @@ fn print_json(value: &Value) -> Result<(), Failure> {
 }
 
 /// The fields that `--help` documents.
-fn object(id: Option<&str>, port: u16, holder: Option<&Holder>, occupants: &[Occupant]) -> Value {
-    let occupants: Vec<_> = occupants
+fn object(id: Option<&str>, port: u16, holder: Option<&Holder>, uses: &Uses) -> Value {
+    let occupants: Vec<_> = (uses.occupants)
         .iter()
         .map(|who| json!({ "pid": who.pid(), "command": who.command(), "user": who.user() }))
         .collect();
     json!({
         "id": id,
         "port": port,
-        "state": state(holder, !occupants.is_empty()),
+        "state": state(holder, uses),
         "holder": holder.map(self::holder),
         "occupants": occupants,
+        "uses": uses.told,
     })
 }
 
@@ -107,11 +100,11 @@ fn holder(holder: &Holder) -> Value {
     })
 }
 
-fn state(holder: Option<&Holder>, is_occupied: bool) -> &'static str {
+fn state(holder: Option<&Holder>, uses: &Uses) -> &'static str {
     match holder {
         Some(_) => "held",
-        None if is_occupied => "occupied",
-        None => "free",
+        None if uses.told.is_empty() => "free",
+        None => "occupied",
     }
 }
 
@@ -148,21 +141,21 @@ fn users(server: &Seen) -> String {
     }
 }
 
-fn cells(found: &Assignment, shared: Option<&Seen>, occupants: &[Occupant]) -> [String; COLUMNS] {
-    let (pid, who) = match (found.holder(), occupants.first()) {
+fn cells(found: &Assignment, shared: Option<&Seen>, uses: &Uses) -> [String; COLUMNS] {
+    let (pid, who) = match (found.holder(), uses.occupants.first()) {
         (Some(holder), _) => {
             let command = without_folder(holder.command());
             (holder.pid(), holder.test().unwrap_or(command))
         }
         (None, Some(occupant)) => (Some(occupant.pid()), without_folder(occupant.command())),
-        (None, None) => (None, ""),
+        (None, None) => (None, uses.told.first().map_or("", String::as_str)),
     };
     [
         found.id().to_owned(),
         found.port().to_string(),
         match shared {
             Some(_) => "shared".to_owned(),
-            None => state(found.holder(), !occupants.is_empty()).to_owned(),
+            None => state(found.holder(), uses).to_owned(),
         },
         found
             .holder()

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use clap_mangen::roff::{Roff, roman};
 use port_for::__cli::{self as cli, ImportError};
-use port_for::{Error, ErrorKind, PortFor};
+use port_for::{Assignment, Error, ErrorKind, PortFor};
 
-use crate::args::Args;
+use crate::args::{Args, Prune};
 
 /// Why the command ends without having done what it was to do.
 enum Failure {
@@ -91,8 +91,14 @@ fn obey(args: &Args) -> Result<(), Failure> {
         cli::stop(&port_for, id, args.force)?;
         note(&format!("the shared server of `{id}` has ended"));
         Ok(())
-    } else if let Some(age) = args.prune {
-        prune(&port_for, age)
+    } else if let Some(what) = args.prune {
+        match what {
+            Prune::UnusedFor(age) => prune(&port_for, age),
+            Prune::Gone => {
+                tell_forgotten(&cli::prune_gone(&port_for)?, "every checkout is there");
+                Ok(())
+            }
+        }
     } else if let Some(file) = &args.import {
         let done = cli::import(&port_for, file)?;
         for entry in &done.new {
@@ -169,8 +175,12 @@ fn prune(port_for: &PortFor, age: std::time::Duration) -> Result<(), Failure> {
             held.concat()
         )));
     }
-    let forgotten = port_for.prune(age)?;
-    for was in &forgotten {
+    tell_forgotten(&port_for.prune(age)?, "nothing was unused for that long");
+    Ok(())
+}
+
+fn tell_forgotten(forgotten: &[Assignment], none: &str) {
+    for was in forgotten {
         let last = was.last_used().map(age::ago).unwrap_or_default();
         note(&format!(
             "`{}` had port {}, last used {last}, and is forgotten",
@@ -179,9 +189,8 @@ fn prune(port_for: &PortFor, age: std::time::Duration) -> Result<(), Failure> {
         ));
     }
     if forgotten.is_empty() {
-        note("nothing was unused for that long");
+        note(none);
     }
-    Ok(())
 }
 
 /// For people, so not on stdout.

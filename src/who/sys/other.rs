@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::who::found::{Found, Opener, State};
 use crate::who::listening::SocketOf;
-use crate::who::occupant::{Found, Protocol};
+use crate::who::occupant::Protocol;
 #[cfg(unix)]
 use crate::who::process::Process;
 
-/// TCP sockets that listen, and UDP sockets.
-pub(crate) fn sockets() -> Vec<Found> {
+/// The sockets that are wanted, by protocol and local address: UDP sockets, and TCP sockets that listen.
+pub(crate) fn sockets(wanted: impl Fn(Protocol, SocketAddr) -> bool) -> Vec<Found> {
     // An error is what an unknown system gives: not known, and said so.
     (listeners::get_all().unwrap_or_default().into_iter())
         .filter_map(|found| {
@@ -21,18 +22,24 @@ pub(crate) fn sockets() -> Vec<Found> {
                 listeners::Protocol::TCP => return None,
                 listeners::Protocol::UDP => Protocol::Udp,
             };
-            Some(Found {
+            wanted(protocol, found.socket).then(|| Found {
                 protocol,
-                addr: found.socket,
-                pid: found.process.pid,
-                name: found.process.name,
+                local: found.socket,
+                state: State::Listens,
+                user: None,
+                openers: vec![Opener {
+                    pid: found.process.pid,
+                    name: found.process.name,
+                }],
             })
         })
         .collect()
 }
 
-/// It is not known which processes share a socket, so all of them stay.
-pub(crate) fn leave_out_heirs(_found: &mut Vec<Found>) {}
+/// Not known.
+pub(crate) fn bound(_port: u16) -> Vec<Found> {
+    Vec::new()
+}
 
 /// Not known.
 pub(crate) fn listening_sockets(_addr: SocketAddr) -> Option<Vec<SocketOf>> {

@@ -108,3 +108,33 @@ fn lease_files_of_ports_without_an_id_do_not_add_up() {
     let files = std::fs::read_dir(store.leases()).unwrap().count();
     assert!(files < 1_000, "{files} files");
 }
+
+#[test]
+fn an_available_port_from_zero_on_is_one_of_the_pool() {
+    let store = TempStore::new();
+    let guard = store.available_port(0).unwrap();
+    assert!(PortSet::good().contains(guard.port()));
+    assert_eq!(guard.id(), None);
+}
+
+/// Another store's guards have them: their leases say nothing here.
+#[test]
+fn an_available_port_is_found_behind_ports_that_others_have_vacated() {
+    let (store, other) = (TempStore::new(), TempStore::new());
+    let mut first = other.any().guard().unwrap();
+    let mut vacated = Vec::new();
+    // As many in a row as no other program has.
+    for port in first.port() + 1..first.port().saturating_add(100) {
+        let Ok(mut guard) = other.port(port).on_busy(OnBusy::Fail).guard() else {
+            break;
+        };
+        guard.vacate().unwrap();
+        vacated.push(guard);
+    }
+    first.vacate().unwrap();
+    let last = vacated.last().unwrap_or(&first).port();
+    let found = store.available_port(first.port()).unwrap();
+    if cfg!(target_os = "linux") {
+        assert!(found.port() > last, "{} <= {last}", found.port());
+    }
+}

@@ -48,7 +48,7 @@ fn a_vacated_port_is_its_guards_to_bind_and_to_hold_again() {
     for _ in 0..3 {
         let server = TcpListener::bind(guard.vacate().unwrap()).unwrap();
         let error = try_guard(&second, &id).unwrap_err();
-        let said = "a guard of another store has vacated it";
+        let said = "a guard has vacated it for its server: process ";
         assert!(error.to_string().contains(said), "{error}");
         drop(server);
         guard.rearm().unwrap();
@@ -66,4 +66,32 @@ fn a_child_that_was_given_the_socket_leaves_the_port_to_its_guard() {
     try_guard(&second, &id).unwrap_err();
     drop(server);
     guard.rearm().unwrap();
+}
+
+/// It costs them an error, and gives the squatter nothing of ours.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_squatter_on_the_marker_of_a_port_is_named() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let name = SocketAddr::from_abstract_name(format!("port-for/{}", guard.port())).unwrap();
+    let squatter = UnixListener::bind_addr(&name).unwrap();
+    let error = guard.vacate().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Handoff);
+    let message = error.to_string();
+    let user = format!("user {}", rustix::process::getuid().as_raw());
+    for part in [
+        "another process marks it",
+        &*std::process::id().to_string(),
+        &user,
+    ] {
+        assert!(message.contains(part), "{message:?} lacks {part:?}");
+    }
+    // Still held, so that no other program has it.
+    TcpListener::bind(guard.addr()).unwrap_err();
+    drop(squatter);
+    guard.vacate().unwrap();
 }

@@ -14,10 +14,14 @@ mod args;
 mod attribute;
 #[path = "../../../macros/src/expand.rs"]
 mod expand;
+#[path = "../../../macros/src/function.rs"]
+mod function;
 #[path = "../../../macros/src/options.rs"]
 mod options;
 #[path = "../../../macros/src/test_fn.rs"]
 mod test_fn;
+#[path = "../../../macros/src/values.rs"]
+mod values;
 
 fuzz_target!(|text: &str| {
     attribute::check(text);

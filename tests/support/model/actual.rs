@@ -285,7 +285,7 @@ impl<'a> World<'a> {
     ) -> Result<(), String> {
         let of_asked = |model: &Model| {
             asks.iter()
-                .filter_map(|ask| model.port_of(ask.id))
+                .filter_map(|ask| model.assigned.get(&model.key_of(ask)).copied())
                 .collect::<Vec<_>>()
         };
         let mut touched = of_asked(&self.model);

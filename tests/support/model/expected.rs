@@ -70,6 +70,14 @@ impl Model {
         }
     }
 
+    /// A number that is demanded is one number in every namespace.
+    pub fn key_of(&self, ask: &Ask) -> String {
+        match ask.wish {
+            Wish::Exact(_) => ask.id.to_owned(),
+            _ => self.key(ask.id),
+        }
+    }
+
     fn id_of(&self, key: &str) -> Option<String> {
         let id = match &self.namespace {
             Some(namespace) => key.strip_prefix(namespace.as_str())?.strip_prefix('#')?,
@@ -115,7 +123,7 @@ impl Model {
         self.assigned = assigned.map_err(|kind| vec![kind])?;
         Ok(asks
             .iter()
-            .map(|ask| self.port_of(ask.id).unwrap())
+            .map(|ask| self.assigned[&self.key_of(ask)])
             .collect())
     }
 
@@ -128,7 +136,7 @@ impl Model {
     fn chosen(&self, asks: &[Ask]) -> Result<BTreeMap<String, u16>, ErrorKind> {
         let mut assigned = self.assigned.clone();
         for ask in asks {
-            let key = self.key(ask.id);
+            let key = self.key_of(ask);
             if let Wish::Exact(port) = ask.wish {
                 let port = self.number(port);
                 let other = assigned.iter().find(|&(_, &other)| other == port);
@@ -172,7 +180,7 @@ impl Model {
     /// When no port is left, the ids unused for a month are evicted, except those that are asked for.
     fn make_room(&mut self, asks: &[Ask]) -> bool {
         let pool: BTreeSet<u16> = asks.iter().flat_map(|ask| self.pool(ask)).collect();
-        let asked: Vec<_> = asks.iter().map(|ask| self.key(ask.id)).collect();
+        let asked: Vec<_> = asks.iter().map(|ask| self.key_of(ask)).collect();
         !self
             .forget(|model, key, port| {
                 pool.contains(&port) && model.old.contains(&port) && !asked.contains(key)
@@ -227,9 +235,11 @@ impl Model {
                 .guards
                 .iter()
                 .filter(|guard| ports.contains(&guard.port));
-            let busy: Vec<_> = in_the_way.map(|_| ErrorKind::Busy).collect();
-            if !busy.is_empty() {
-                return Err(busy);
+            if let Some(waited_for) = in_the_way.map(|guard| guard.port).min() {
+                // Leases are taken in the order of their ports, and a port that is waited for is in use.
+                self.old
+                    .retain(|port| !ports.contains(port) || *port > waited_for);
+                return Err(vec![ErrorKind::Busy]);
             }
             let mut guards = Vec::new();
             for (ask, &port) in asks.iter().zip(&ports) {

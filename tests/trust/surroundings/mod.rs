@@ -19,7 +19,7 @@ use crate::campaign::{Form, Report};
 use file_systems::{full_file_system, network_file_system, read_only_file_system};
 use foreign::{folder_of_another, planted, planted_by_another};
 use meanwhile::{clock_set_back, edited_by_hand, folder_deleted, leases_deleted, sixty_thousand};
-use neighbours::{locks_held_by_a_stranger, stopped_holder, two_containers};
+use neighbours::{locks_held_by_a_stranger, no_proc, stopped_holder, two_containers};
 use network::{ipv6_switched_off, no_ipv6_in_the_kernel, no_ipv6_loopback, no_loopback};
 
 const STRANGER: u32 = 54_321;
@@ -37,7 +37,7 @@ enum Needs {
 /// A name, what it takes, and the check, which gets an empty folder and panics when a promise is broken.
 type Surroundings = (&'static str, Needs, fn(&Path));
 
-const ALL: [Surroundings; 18] = [
+const ALL: [Surroundings; 19] = [
     (
         "no IPv6 in the kernel",
         Needs::Nothing,
@@ -72,6 +72,7 @@ const ALL: [Surroundings; 18] = [
     ("leases deleted while held", Needs::Nothing, leases_deleted),
     ("the folder deleted", Needs::Nothing, folder_deleted),
     ("two containers", Needs::Root, two_containers),
+    ("no /proc", Needs::Namespaces, no_proc),
 ];
 
 pub fn all(_: Form) -> Report {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use port_for::{ErrorKind, PortFor};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{STRANGER, api, is_refused, open, says, works};
+use super::{STRANGER, api, is_refused, open, run, says, works};
 use crate::support::child::this_program;
 use crate::support::{ChildTest, report, wait_for_parent};
 
@@ -132,5 +132,23 @@ pub fn two_containers(folder: &Path) {
     assert!(started.elapsed() < Duration::from_secs(5));
     is_refused(&ports, &id, ErrorKind::Busy, &["trust:hold"]);
     second.join();
+    assert_eq!(works(&ports, &id), port);
+}
+
+/// What is promised inside of a store needs nothing that `/proc` tells; only the names of strangers are lost.
+pub fn no_proc(folder: &Path) {
+    run(&["ip", "link", "set", "lo", "up"]);
+    run(&["mount", "-t", "tmpfs", "none", "/proc"]);
+    let ports = open(folder);
+    let id = api(folder);
+    let mut guard = ports.guard(&id).unwrap();
+    let port = guard.port();
+    is_refused(&ports, &id, ErrorKind::Busy, &["this very process"]);
+    let server = TcpListener::bind(guard.vacate().unwrap()).unwrap();
+    is_refused(&ports, &id, ErrorKind::Busy, &["this very process"]);
+    drop(guard);
+    // The server outlives its guard: a stranger, whose name is in `/proc`.
+    is_refused(&ports, &id, ErrorKind::Occupied, &["cannot be held"]);
+    drop(server);
     assert_eq!(works(&ports, &id), port);
 }

@@ -130,12 +130,18 @@ impl Guardian {
     fn run(&mut self, unblocked: &libc::sigset_t) {
         let mut look = Self::LOOK[0];
         let mut size = 0;
+        let mut looked = Instant::now();
         while self.reap() {
             if rustix::process::getppid() != self.parent || !self.obey() {
                 self.end(unblocked);
                 return;
             }
-            wait(true, look, unblocked);
+            let left = look.saturating_sub(looked.elapsed());
+            if !left.is_zero() {
+                wait(true, left, unblocked);
+                continue;
+            }
+            looked = Instant::now();
             let grown = output::trim(&self.output);
             look = match grown {
                 Some(grown) if grown == size => (look * 2).min(Self::LOOK[1]),
@@ -190,6 +196,11 @@ impl Guardian {
     /// Kills what is below, again and again, for what is being forked meanwhile is not in a list.
     fn end(&mut self, unblocked: &libc::sigset_t) {
         let since = Instant::now();
+        // Mostly there is no other, and to look for others takes longer than to end it.
+        if self.has_first {
+            send(Signal::KILL, [self.first]);
+            wait(false, Duration::from_millis(1), unblocked);
+        }
         while self.reap() && since.elapsed() < Self::DYING {
             send(Signal::KILL, Self::below());
             wait(false, Duration::from_millis(5), unblocked);

@@ -8,10 +8,11 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::server::end::{End, Life};
-use crate::wait::Wait;
 
 /// A word to the guardian: what to do, and by which signal.
 pub(super) const WORD: usize = 2;
@@ -137,14 +138,24 @@ impl Link {
     pub(super) fn kill(&self) -> io::Result<End> {
         // Said in vain to a guardian that has ended, which is the end of the server too.
         let _ = self.say(KILL, 0);
-        let mut wait = Wait::new(Self::DYING);
+        let began = Instant::now();
         loop {
             let life = self.life();
             match life.first {
                 Some(first) if life.is_over => return Ok(first),
-                _ if wait.pause() => {}
-                _ => return Err(io::ErrorKind::TimedOut.into()),
+                _ => self.wait_for_word(Self::DYING.saturating_sub(began.elapsed()))?,
             }
+        }
+    }
+
+    /// Blocks until the guardian says something, or ends.
+    fn wait_for_word(&self, limit: Duration) -> io::Result<()> {
+        let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+        let mut stream = [PollFd::new(&self.stream, PollFlags::IN)];
+        match poll(&mut stream, Some(&limit)) {
+            Ok(0) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use rustix::process::Pid;
 
@@ -15,6 +17,8 @@ use crate::server::end::{End, Life};
 use crate::server::family;
 use crate::server::output::Output;
 use crate::server::signal::Signal;
+#[cfg(target_os = "linux")]
+use crate::wait::Wait;
 
 mod at_exit;
 mod group;
@@ -46,6 +50,10 @@ pub(crate) struct Process {
 pub(crate) type Socket<'a> = (BorrowedFd<'a>, &'a str);
 
 impl Process {
+    /// Plenty to stop a process, unless it hangs in a device.
+    #[cfg(target_os = "linux")]
+    const STOPPING: Duration = Duration::from_secs(5);
+
     /// Runs the command.
     ///
     /// # Errors
@@ -133,7 +141,11 @@ impl Process {
             activation,
         });
         pre_exec::attach(command, &plan);
-        let mut child = spawner::spawn(command)?;
+        let mut child = match &plan.parent {
+            // It outlives the thread that starts it, and tells the end of that from the end of the process.
+            Parent::Guardian(_) => command.spawn()?,
+            Parent::Us(_) => spawner::spawn(command)?,
+        };
         output.drain(&mut child)?;
         Ok(child)
     }
@@ -182,12 +194,21 @@ impl Process {
         use rustix::process::Signal;
         let signal = if stops { Signal::STOP } else { Signal::CONT };
         match &self.tie {
-            Tie::Guardian(link) => link.say(link::SIGNAL_ALL, signal.as_raw()),
-            Tie::Group(group) => {
-                group.signal_all(signal);
-                Ok(())
+            Tie::Guardian(link) => link.say(link::SIGNAL_ALL, signal.as_raw())?,
+            Tie::Group(group) => group.signal_all(signal),
+        }
+        // The guardian passes it on in its own time, and the system stops a process in its own time too.
+        #[cfg(target_os = "linux")]
+        if stops {
+            let mut wait = Wait::new(Self::STOPPING);
+            let is_stopped = |pid: &u32| crate::proc::is_stopped(*pid);
+            while !self.members().iter().all(is_stopped) {
+                if !wait.pause() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
             }
         }
+        Ok(())
     }
 
     /// Kills whatever of the server is alive, waits until it is gone, and tells how the first process ended.

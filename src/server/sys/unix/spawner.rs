@@ -1,4 +1,4 @@
-//! The thread that starts servers.
+//! The thread that starts servers that have no guardian.
 //!
 //! On Linux a child that wants to hear of its parent's death hears of that of the thread that started it, and a test's
 //! thread ends with the test, while a server may be in a static.

@@ -12,6 +12,8 @@ use crate::error::{Cause, Error};
 use crate::id::{MAX_NAMESPACE, broken_rule};
 use crate::ports::PortSet;
 
+pub(crate) mod checkout;
+
 /// What the environment says.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -154,7 +156,7 @@ pub(crate) fn names_file(path: &Path) -> bool {
     path.file_name().is_some() && !text.ends_with(b"/") && !(cfg!(windows) && text.ends_with(b"\\"))
 }
 
-/// An empty namespace is none: the way to switch off one that `.cargo/config.toml` sets.
+/// Words that stand for the checkout of the working folder. An empty namespace is none: the way to switch off one that `.cargo/config.toml` sets.
 fn namespace(value: String) -> Result<Option<String>, Error> {
     // What cargo makes of `{ value = ".", relative = true }` is to be the folder's own path.
     let value = match value.strip_suffix(if cfg!(windows) { "\\." } else { "/." }) {
@@ -163,6 +165,12 @@ fn namespace(value: String) -> Result<Option<String>, Error> {
     };
     if value.is_empty() {
         return Ok(None);
+    }
+    let here = || env::current_dir().ok();
+    match &*value {
+        "worktree" => return Ok(here().and_then(|here| checkout::worktree(&here))),
+        "folder" => return Ok(here().and_then(|here| checkout::root(&here))),
+        _ => {}
     }
     match broken_rule(&value, MAX_NAMESPACE) {
         None => Ok(Some(value)),
