@@ -17,6 +17,8 @@ pub(crate) struct Ask {
     /// How long to wait, instead of what the environment says.
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_busy: OnBusy,
+    /// How long a shared server is to live on after its last user, instead of what the environment says.
+    pub(crate) linger: Option<Duration>,
     /// Whether the attribute made the id up.
     pub(crate) is_made_up: bool,
 }
@@ -78,6 +80,7 @@ impl Ask {
             udp: false,
             timeout: None,
             on_busy: OnBusy::default(),
+            linger: None,
             is_made_up: false,
         }
     }

@@ -13,6 +13,7 @@ page!(ids, "ids");
 page!(frameworks, "frameworks");
 page!(in_process, "in-process");
 page!(child_processes, "child-processes");
+page!(shared_servers, "shared-servers");
 page!(several_ports, "several-ports");
 page!(asynchronous, "async");
 page!(checkouts_and_ci, "checkouts-and-ci");

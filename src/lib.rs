@@ -22,7 +22,7 @@
 //! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `cli` (the command `port-for`).
 //!
 //! Environment: `PORT_FOR_STORE` (a file), `PORT_FOR_NAMESPACE` (put before every id), `PORT_FOR_TIMEOUT` (seconds),
-//! `PORT_FOR_POOL` (ports to assign from).
+//! `PORT_FOR_POOL` (ports to assign from), `PORT_FOR_LINGER` (seconds that a shared server lives on after its last user).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -42,6 +42,9 @@ mod startup;
 
 mod port_for;
 mod request;
+
+#[cfg_attr(not(unix), allow(dead_code, reason = "there are no keepers there"))]
+mod shared;
 
 mod acquire;
 mod server;
@@ -80,6 +83,7 @@ pub use port_for_macros::port_for;
 pub use ports::PortSet;
 pub use request::Request;
 pub use server::{Ready, Server, ServerCommand, Signal, Stopped};
+pub use shared::{OnceError, SharedServer};
 pub use store::Assignment;
 pub use who::{Holder, Occupant};
 

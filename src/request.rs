@@ -10,8 +10,8 @@ use crate::error::{Cause, Error, ParseHostError};
 use crate::guard::{Host, PortGuard};
 use crate::ports::PortSet;
 use crate::server::{Server, ServerCommand};
-#[cfg(feature = "tokio")]
-use crate::wait::Waiter;
+use crate::shared::{self, SharedServer};
+use crate::wait::{Waiter, without_pending};
 
 /// A port to ask for, with more to say about it than its id. Made by [`PortFor::request`](crate::PortFor::request).
 ///
@@ -190,6 +190,65 @@ impl Request {
     pub async fn start_async(self, command: &ServerCommand) -> Result<Server, Error> {
         let mut guard = self.guard_async().await?;
         Ok(guard.start_async(command).await?.owning(guard))
+    }
+
+    /// A server that all tests of a run use, in any number of processes. The first user starts it, and the others get it
+    /// when it is ready. It is stopped, as its command says, when it has had no user for the [linger](Self::linger) time.
+    /// Blocks the thread.
+    ///
+    /// What owns it is no test but a process of its own, the keeper: this program, run again. No test runner waits for it,
+    /// and it ends by itself.
+    ///
+    /// The server is found by its id and store. A user whose command differs from that of the running server, or whose
+    /// program was rebuilt, gets a new server if there is no other user. In the server's environment, variables of the
+    /// first user that begin with `NEXTEST`, `CARGO`, `LISTEN_` or `PORT_FOR_` are left out, and unless its command has a
+    /// [`current_dir`](ServerCommand::current_dir) it runs in its private folder. Where the command says that its output
+    /// goes does not matter: it is in [`SharedServer::output`].
+    ///
+    /// ```no_run
+    /// use port_for::{PortFor, ServerCommand};
+    ///
+    /// let redis = ServerCommand::new("redis-server").args(["--port", "{port}", "--save", ""]);
+    /// let server = PortFor::shared()?.request("redis").start_shared(&redis)?;
+    /// println!("redis://{}", server.addr());
+    /// # Ok::<(), port_for::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start), the same for all that wait for a start that fails; the next user tries again.
+    /// [`Conflict`](crate::ErrorKind::Conflict) while others use a server that was started by another command,
+    /// [`NotStarted`](crate::ErrorKind::NotStarted) when the keeper cannot be run,
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) without an id, and
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) on Windows.
+    pub fn start_shared(self, command: &ServerCommand) -> Result<SharedServer, Error> {
+        without_pending(self.start_shared_by(Waiter::Thread, command))
+    }
+
+    /// As [`start_shared`](Self::start_shared), for async code.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start_shared`](Self::start_shared).
+    #[cfg(feature = "tokio")]
+    pub async fn start_shared_async(self, command: &ServerCommand) -> Result<SharedServer, Error> {
+        self.start_shared_by(Waiter::Future, command).await
+    }
+
+    async fn start_shared_by(
+        self,
+        waiter: Waiter,
+        command: &ServerCommand,
+    ) -> Result<SharedServer, Error> {
+        let context = Arc::clone(&self.context);
+        shared::join_for(waiter, &context, &self.into_ask()?, command).await
+    }
+
+    /// How long a [shared server](Self::start_shared) lives on after its last user, instead of `PORT_FOR_LINGER`, or ten
+    /// seconds. The longest that any of its users has asked for counts.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.ask.linger = Some(time);
+        self
     }
 
     /// As [`guard`](Self::guard), for async code: while it waits, the thread is free for other tasks, whatever runtime

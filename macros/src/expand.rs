@@ -1,6 +1,6 @@
 //! Emit: the model as tokens, without a decision.
 
-use crate::options::{Id, Number, OnBusy};
+use crate::options::{Id, Number, OnBusy, Server};
 use crate::test_fn::{Function, Invalid, Port, TestFn};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -66,7 +66,7 @@ fn expand(test: TestFn) -> TokenStream {
             (#(#bindings,)*) => #body_block
         }
     };
-    let starts = ports.iter().any(|port| port.request.start.is_some());
+    let starts = ports.iter().any(|port| port.request.server.is_some());
     let body = match &sig.output {
         ReturnType::Type(_, output) if starts && !is_opaque(output) => {
             observed(&body, output, sig.asyncness.is_some(), &slots, &private)
@@ -164,8 +164,11 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         quote!(.on_busy(#private::OnBusy::#variant))
     });
     let udp = request.udp.then(|| quote!(.udp()));
-    let start = request.start.as_ref().map(|command| call("start", command));
-    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #start)
+    let server = request.server.as_ref().map(|server| match server {
+        Server::Start(command) => call("start", command),
+        Server::Shared(command, _) => call("shared", command),
+    });
+    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #server)
 }
 
 /// A call with an expression of the user's: a wrong type is told where the expression is.

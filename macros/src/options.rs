@@ -11,7 +11,7 @@ use std::fmt::{self, Display};
 use syn::{Error, Expr, LitStr, Path};
 
 /// Every option with an example of it, in the order that a message lists them.
-const OPTIONS: [(&str, &str); 10] = [
+const OPTIONS: [(&str, &str); 11] = [
     ("default", "default = 8080"),
     ("exact", "exact = 80"),
     ("ports", "ports = \"20000-20999,21500\""),
@@ -20,6 +20,7 @@ const OPTIONS: [(&str, &str); 10] = [
     ("on_busy", "on_busy = \"fail\""),
     ("udp", "udp"),
     ("start", "start = redis()"),
+    ("shared", "shared = redis()"),
     ("id", "id = format!(\"shard-{n}\")"),
     ("crate", "crate = path::to::port_for"),
 ];
@@ -55,8 +56,16 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<u64>,
     pub(crate) on_busy: Option<OnBusy>,
     pub(crate) udp: bool,
-    /// The command of the server to start.
-    pub(crate) start: Option<TokenStream>,
+    pub(crate) server: Option<Server>,
+}
+
+/// A server, by the expression of its command.
+#[derive(Clone)]
+pub(crate) enum Server {
+    /// For the test alone.
+    Start(TokenStream),
+    /// For all tests, with the option's name, to point at.
+    Shared(TokenStream, Ident),
 }
 
 /// Each with the option's name, to point at.
@@ -76,7 +85,7 @@ impl Request {
             timeout: self.timeout.or(function.timeout),
             on_busy: self.on_busy.or(function.on_busy),
             udp: self.udp || function.udp,
-            start: self.start.or_else(|| function.start.clone()),
+            server: self.server.or_else(|| function.server.clone()),
         }
     }
 }
@@ -182,7 +191,16 @@ impl Options {
             }
             "ports" => request.ports = Some(ports(&value, example)?),
             "host" => request.host = Some(host(&value)?),
-            "start" => request.start = Some(value.into_token_stream()),
+            "start" | "shared" if request.server.is_some() => {
+                return error(
+                    name,
+                    "`start` is a server of the test's own and `shared` one of all tests: leave one of them out",
+                );
+            }
+            "start" => request.server = Some(Server::Start(value.into_token_stream())),
+            "shared" => {
+                request.server = Some(Server::Shared(value.into_token_stream(), name.clone()));
+            }
             "timeout" => request.timeout = Some(timeout(&value)?),
             "on_busy" => request.on_busy = Some(on_busy(&value)?),
             "crate" if place == Place::Parameter => {

@@ -3,7 +3,7 @@
 use crate::args::Args;
 pub(crate) use crate::function::Function;
 use crate::function::{harmless, makes_test};
-use crate::options::{Errors, Id, Number, Options, Place, Request};
+use crate::options::{Errors, Id, Number, Options, Place, Request, Server};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
@@ -327,6 +327,18 @@ impl Port {
 fn check_together(ports: &[(usize, Port)], errors: &mut Errors) {
     let mut ids: Vec<String> = Vec::new();
     let mut exacts: Vec<String> = Vec::new();
+    let nameless = ports
+        .iter()
+        .find_map(|(_, port)| match &port.request.server {
+            Some(Server::Shared(_, option)) if port.id.is_none() => Some((option, &port.label)),
+            _ => None,
+        });
+    if let Some((option, label)) = nameless {
+        let message = format_args!(
+            "tests find a shared server by its id, and `{label}` has none: write `#[port_for(\"…\", shared = …)]`"
+        );
+        errors.on(option, message);
+    }
     for (_, port) in ports {
         if let Some(Id::Literal(id)) = &port.id {
             let value = id.value();

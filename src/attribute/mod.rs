@@ -8,6 +8,7 @@ use crate::error::{Cause, Error, ParseHostError};
 use crate::guard::Host;
 use crate::port_for::PortFor;
 use crate::server::ServerCommand;
+use crate::shared;
 use crate::wait::{Waiter, without_pending};
 
 mod auto_id;
@@ -27,7 +28,14 @@ pub struct Wanted {
     ask: Ask,
     /// Reported when the test runs.
     bad_host: Option<ParseHostError>,
-    start: Option<ServerCommand>,
+    server: Option<Server>,
+}
+
+/// The server that a port is for.
+#[derive(Debug)]
+enum Server {
+    Start(ServerCommand),
+    Shared(ServerCommand),
 }
 
 impl Wanted {
@@ -37,7 +45,7 @@ impl Wanted {
         Self {
             ask: Ask::new(id.as_ref().to_owned()),
             bad_host: None,
-            start: None,
+            server: None,
         }
     }
 
@@ -114,7 +122,14 @@ impl Wanted {
     /// `start = redis()`.
     #[must_use]
     pub fn start(mut self, command: ServerCommand) -> Self {
-        self.start = Some(command);
+        self.server = Some(Server::Start(command));
+        self
+    }
+
+    /// `shared = redis()`.
+    #[must_use]
+    pub fn shared(mut self, command: ServerCommand) -> Self {
+        self.server = Some(Server::Shared(command));
         self
     }
 }
@@ -164,27 +179,37 @@ async fn guards_for<const N: usize>(
     wanted: [Wanted; N],
 ) -> Result<[Slot; N], Error> {
     let context = PortFor::shared()?.context();
+    let mut slots: [Option<Slot>; N] = [const { None }; N];
     let mut asks = Vec::with_capacity(N);
     let mut commands = Vec::with_capacity(N);
-    for Wanted {
-        ask,
-        bad_host,
-        start,
-    } in wanted
-    {
-        if let Some(source) = bad_host {
+    for (slot, wanted) in slots.iter_mut().zip(wanted) {
+        let ask = wanted.ask;
+        if let Some(source) = wanted.bad_host {
             let id = ask.id().unwrap_or_default().to_owned();
             return Err(Cause::UnknownHost { id, source }.into());
         }
+        let command = match wanted.server {
+            // First, so that the wait for a port keeps a server that others use from ending.
+            Some(Server::Shared(command)) => {
+                let server = shared::join_for(waiter, context, &ask, &command).await?;
+                *slot = Some(Slot::shared(server));
+                continue;
+            }
+            Some(Server::Start(command)) => Some(command),
+            None => None,
+        };
         asks.push(ask);
-        commands.push(start);
+        commands.push(command);
     }
     let guards = acquire::guards_for(waiter, context, &asks).await?;
-    let mut slots = acquire::array(guards).map(Slot::new);
-    for (slot, command) in slots.iter_mut().zip(commands) {
+    let mut guards = guards.into_iter().zip(commands);
+    for slot in slots.iter_mut().filter(|slot| slot.is_none()) {
+        let (guard, command) = guards.next().expect("there is one for each slot");
+        let mut own = Slot::new(guard);
         if let Some(command) = command {
-            slot.start(waiter, &command).await?;
+            own.start(waiter, &command).await?;
         }
+        *slot = Some(own);
     }
-    Ok(slots)
+    Ok(slots.map(|slot| slot.expect("each was filled")))
 }

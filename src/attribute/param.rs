@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use crate::guard::PortGuard;
 use crate::server::{Obituary, Server, ServerCommand, start_for};
+use crate::shared::{self, SharedServer};
 use crate::wait::Waiter;
 
 /// A type that a parameter filled by [`#[port_for]`](macro@crate::port_for) can have.
@@ -24,6 +26,7 @@ use crate::wait::Waiter;
 )]
 /// | [`u16`], [`SocketAddr`] | the port or address, vacated: ready for a server that binds it by itself |
 /// | [`Server`], `&Server`, `&mut Server` | with `start = …`: the server, ready; it is stopped as its command says when the test has ended. [`u16`] and [`SocketAddr`] are where it listens |
+/// | [`SharedServer`], `&SharedServer` | with `shared = …`: the server that all tests share, ready. [`u16`] and [`SocketAddr`] are where it listens |
 ///
 /// Whatever the parameter's type is, the test keeps the lease until its body has ended.
 ///
@@ -37,7 +40,8 @@ use crate::wait::Waiter;
     message = "a port cannot be given as `{Self}`",
     label = "not a type that `#[port_for]` can fill",
     note = "it can fill `PortGuard`, `&PortGuard`, `&mut PortGuard`, `std::net::TcpListener`, `u16` (the port), \
-            `std::net::SocketAddr`, with `start = …` `Server`, `&Server` and `&mut Server`, and with the feature `tokio` also `tokio::net::TcpListener`"
+            `std::net::SocketAddr`, with `start = …` `Server`, `&Server` and `&mut Server`, \
+            with `shared = …` `SharedServer` and `&SharedServer`, and with the feature `tokio` also `tokio::net::TcpListener`"
 )]
 pub trait FromGuard<'slot>: Sized {
     #[doc(hidden)]
@@ -49,7 +53,15 @@ pub trait FromGuard<'slot>: Sized {
 pub struct Slot {
     guard: Option<PortGuard>,
     server: Option<Server>,
-    obituary: Option<Obituary>,
+    shared: Option<SharedServer>,
+    last_words: Option<LastWords>,
+}
+
+/// What a test that has failed says about its server, which may be gone by then.
+#[derive(Debug)]
+enum LastWords {
+    Own(Obituary),
+    Shared(Arc<shared::Known>),
 }
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -59,7 +71,17 @@ impl Slot {
         Self {
             guard: Some(guard),
             server: None,
-            obituary: None,
+            shared: None,
+            last_words: None,
+        }
+    }
+
+    pub(super) fn shared(server: SharedServer) -> Self {
+        Self {
+            guard: None,
+            server: None,
+            last_words: Some(LastWords::Shared(server.known())),
+            shared: Some(server),
         }
     }
 
@@ -69,15 +91,19 @@ impl Slot {
         waiter: Waiter,
         command: &ServerCommand,
     ) -> Result<(), crate::error::Error> {
-        let server = start_for(waiter, self.guard(), command).await?;
-        self.obituary = Some(server.obituary());
+        let guard = self.guard.as_mut().expect("a slot is started with one");
+        guard.stays();
+        let server = start_for(waiter, guard, command).await?;
+        self.last_words = Some(LastWords::Own(server.obituary()));
         self.server = Some(server.stopping_when_dropped());
         Ok(())
     }
 
     pub(super) fn say_last_lines(&self) {
-        if let Some(obituary) = &self.obituary {
-            obituary.say();
+        match &self.last_words {
+            Some(LastWords::Own(server)) => server.say(),
+            Some(LastWords::Shared(server)) => server.say_last_lines(),
+            None => {}
         }
     }
 
@@ -88,39 +114,56 @@ impl Slot {
         Ok(&mut self.server)
     }
 
+    fn shared_server(&mut self) -> Result<&mut Option<SharedServer>, Failure> {
+        if self.shared.is_none() {
+            return Err("a `SharedServer` is given where the attribute says `shared = …`".into());
+        }
+        Ok(&mut self.shared)
+    }
+
+    /// The guard, if the port is the test's.
+    fn own(&mut self) -> Result<&mut Option<PortGuard>, Failure> {
+        if self.shared.is_some() {
+            return Err("the port of a shared server is its keeper's: take a `SharedServer`, a `SocketAddr` or a `u16`".into());
+        }
+        Ok(&mut self.guard)
+    }
+
     /// The guard, which stays here until the test's body has ended.
-    fn guard(&mut self) -> &mut PortGuard {
-        let guard = (self.guard.as_mut()).expect("a slot is read once, for its one parameter");
+    fn guard(&mut self) -> Result<&mut PortGuard, Failure> {
+        let guard = self.own()?.as_mut();
+        let guard = guard.expect("a slot is read once, for its one parameter");
         guard.stays();
-        guard
+        Ok(guard)
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl FromGuard<'_> for PortGuard {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        Ok((slot.guard.take()).expect("a slot is read once, for its one parameter"))
+        let guard = slot.own()?.take();
+        Ok(guard.expect("a slot is read once, for its one parameter"))
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<'slot> FromGuard<'slot> for &'slot PortGuard {
     fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
-        Ok(slot.guard())
+        Ok(slot.guard()?)
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<'slot> FromGuard<'slot> for &'slot mut PortGuard {
     fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
-        Ok(slot.guard())
+        slot.guard()
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl FromGuard<'_> for TcpListener {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        Ok(slot.guard().take_listener()?)
+        Ok(slot.guard()?.take_listener()?)
     }
 }
 
@@ -129,7 +172,7 @@ impl FromGuard<'_> for TcpListener {
 impl FromGuard<'_> for tokio::net::TcpListener {
     #[track_caller]
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        let listener = slot.guard().take_listener()?;
+        let listener = slot.guard()?.take_listener()?;
         listener.set_nonblocking(true)?;
         Ok(Self::from_std(listener)?)
     }
@@ -160,11 +203,28 @@ impl<'slot> FromGuard<'slot> for &'slot mut Server {
 }
 
 #[diagnostic::do_not_recommend]
+impl FromGuard<'_> for SharedServer {
+    fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
+        let server = slot.shared_server()?.take();
+        Ok(server.expect("a slot is read once, for its one parameter"))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'slot> FromGuard<'slot> for &'slot SharedServer {
+    fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
+        let server = slot.shared_server()?.as_ref();
+        Ok(server.expect("it was looked for"))
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl FromGuard<'_> for SocketAddr {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        match &slot.server {
-            Some(server) => Ok(server.addr()),
-            None => Ok(slot.guard().vacate()?),
+        match (&slot.server, &slot.shared) {
+            (Some(server), _) => Ok(server.addr()),
+            (_, Some(server)) => Ok(server.addr()),
+            _ => Ok(slot.guard()?.vacate()?),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::config;
 use crate::error::Error;
 use crate::guard::PortGuard;
 use crate::port_for::PortFor;
+use crate::server::ServerCommand;
+pub use crate::shared::Seen;
+use crate::shared::{self, SharedServer};
 use crate::store::Assignment;
 use crate::text;
 use crate::who::{Holder, Occupant, Occupants, Protocol};
@@ -22,12 +25,16 @@ mod import;
 mod program;
 mod python_config;
 mod waiting;
+mod words;
 
 pub use crate::server::{Values, fill};
 pub use import::{ImportError, Imported};
+#[cfg(unix)]
+pub use program::keep_use;
 pub use program::{become_program, hand_over};
 pub use python_config::{Entry, Fault, parse as parse_python_config};
 pub use waiting::{Doing, doing};
+pub use words::split;
 
 /// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
 pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
@@ -66,6 +73,38 @@ pub fn search_path() -> Vec<PathBuf> {
 /// Takes over the assignments of Python's `port-for`.
 pub fn import(port_for: &PortFor, path: &Path) -> Result<Imported, ImportError> {
     import::import(port_for.context(), path)
+}
+
+/// The shared server of the id, with the words of its command; at exactly that port, if there is one.
+pub fn start_shared(
+    port_for: &PortFor,
+    id: &str,
+    exact: Option<u16>,
+    words: &[String],
+) -> Result<SharedServer, Error> {
+    let command = ServerCommand::new(&words[0]).args(&words[1..]);
+    let request = port_for.request(id);
+    let request = match exact {
+        Some(port) => request.exact_port(port),
+        None => request,
+    };
+    request.start_shared(&command)
+}
+
+/// The shared servers that run, with the id of each instead of its key.
+pub fn shared_servers(port_for: &PortFor) -> Result<Vec<Seen>, Error> {
+    let context = port_for.context();
+    let mut all = shared::all(&context.store)?;
+    for server in &mut all {
+        let id = context.id_of(&server.key).unwrap_or(&server.key);
+        server.key = id.to_owned();
+    }
+    Ok(all)
+}
+
+/// Stops the shared server of the id; one that is used, only by force.
+pub fn stop(port_for: &PortFor, id: &str, by_force: bool) -> Result<(), Error> {
+    shared::stop(port_for.context(), id, by_force)
 }
 
 /// The text without what would move a terminal's cursor.

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::guard::PortGuard;
+#[cfg(unix)]
+use crate::shared::SharedServer;
 
 /// Makes `command` have the guards' ports once this process has become it. Keep the guards until then.
 ///
@@ -29,6 +31,22 @@ pub fn hand_over(
         }
     }
     sys::hand_over(guards, command, inherit)
+}
+
+/// Makes `command` a user of the server once this process has become it, until it has ended.
+///
+/// # Errors
+///
+/// When its lock cannot be copied.
+#[cfg(unix)]
+pub fn keep_use(server: &SharedServer, command: &mut Command) -> io::Result<()> {
+    use command_fds::CommandFdExt;
+    let Some(lock) = server.lock() else {
+        return Ok(());
+    };
+    let copy = rustix::io::fcntl_dupfd_cloexec(lock, sys::ASIDE)?;
+    command.preserved_fds(vec![copy]);
+    Ok(())
 }
 
 /// Becomes the command, which has what was handed over to it. Returns only if it could not.
@@ -62,7 +80,7 @@ mod sys {
     use crate::handover::{self, FIRST_FD};
 
     /// Where the copies go that the program is not told of: above what shells and `make` hand to their children.
-    const ASIDE: RawFd = 10;
+    pub(super) const ASIDE: RawFd = 10;
 
     pub(super) fn hand_over(
         guards: &[PortGuard],

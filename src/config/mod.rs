@@ -25,10 +25,13 @@ pub(crate) struct Config {
     pub(crate) timeout: Duration,
     /// `PORT_FOR_POOL`: the ports to assign from, instead of the good ones.
     pub(crate) pool: Option<PortSet>,
+    /// `PORT_FOR_LINGER`: how long a shared server lives on after its last user.
+    pub(crate) linger: Duration,
 }
 
 impl Config {
     const TIMEOUT: Duration = Duration::from_secs(60);
+    const LINGER: Duration = Duration::from_secs(10);
 
     /// # Errors
     ///
@@ -56,10 +59,14 @@ impl Config {
                 .map(namespace)
                 .transpose()?
                 .flatten(),
-            timeout: text("PORT_FOR_TIMEOUT", TIMEOUT)?
-                .map(timeout)
+            timeout: text("PORT_FOR_TIMEOUT", SECONDS)?
+                .map(|value| seconds("PORT_FOR_TIMEOUT", value))
                 .transpose()?
                 .unwrap_or(Self::TIMEOUT),
+            linger: text("PORT_FOR_LINGER", SECONDS)?
+                .map(|value| seconds("PORT_FOR_LINGER", value))
+                .transpose()?
+                .unwrap_or(Self::LINGER),
             pool: text("PORT_FOR_POOL", POOL)?.map(pool).transpose()?,
         })
     }
@@ -83,6 +90,27 @@ fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
     Some(test)
 }
 
+/// Where programs are looked up.
+pub(crate) fn search_path() -> Option<OsString> {
+    #[expect(clippy::disallowed_methods)]
+    env::var_os("PATH")
+}
+
+/// The variables of this process that concern one run of tests, by what their names begin with.
+#[cfg(unix)]
+pub(crate) fn names_with(prefixes: &[&str]) -> Vec<OsString> {
+    let is_wanted = |name: &OsString| {
+        let name = name.as_encoded_bytes();
+        prefixes
+            .iter()
+            .any(|prefix| name.starts_with(prefix.as_bytes()))
+    };
+    env::vars_os()
+        .map(|(name, _)| name)
+        .filter(is_wanted)
+        .collect()
+}
+
 /// The value of a variable that is not ours; none if it is not set, or no text.
 #[cfg(any(unix, feature = "cli"))]
 pub(crate) fn variable(name: &str) -> Option<String> {
@@ -93,7 +121,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 const STORE: &str = "a path of a file";
 const NAMESPACE: &str =
     "a name of at most 4096 bytes without control characters, and not starting with `-`";
-const TIMEOUT: &str = "a number of seconds, such as 60 or 0.5";
+const SECONDS: &str = "a number of seconds, such as 60 or 0.5";
 const POOL: &str = "a list of ports and ranges of ports, such as 20000-24999,30000";
 
 fn invalid(variable: &'static str, value: String, valid: &'static str, detail: &str) -> Error {
@@ -150,13 +178,13 @@ fn namespace(value: String) -> Result<Option<String>, Error> {
     }
 }
 
-fn timeout(value: String) -> Result<Duration, Error> {
+fn seconds(variable: &'static str, value: String) -> Result<Duration, Error> {
     value
         .trim()
         .parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| invalid("PORT_FOR_TIMEOUT", value, TIMEOUT, ""))
+        .ok_or_else(|| invalid(variable, value, SECONDS, ""))
 }
 
 fn pool(value: String) -> Result<PortSet, Error> {
@@ -187,6 +215,7 @@ mod tests {
             "PORT_FOR_STORE",
             "PORT_FOR_NAMESPACE",
             "PORT_FOR_TIMEOUT",
+            "PORT_FOR_LINGER",
             "PORT_FOR_POOL",
         ] {
             let config = read(variable, "").unwrap();
@@ -207,6 +236,8 @@ mod tests {
         let timeout = |value| read("PORT_FOR_TIMEOUT", value).unwrap().timeout;
         assert_eq!(timeout("0"), Duration::ZERO);
         assert_eq!(timeout("0.25"), Duration::from_millis(250));
+        let linger = read("PORT_FOR_LINGER", "0.5").unwrap().linger;
+        assert_eq!(linger, Duration::from_millis(500));
         let pool = read("PORT_FOR_POOL", "20000-24999,30000").unwrap().pool;
         assert_eq!(pool.unwrap().len(), 5001);
     }
@@ -220,9 +251,10 @@ mod tests {
             ("PORT_FOR_NAMESPACE", "-x", NAMESPACE),
             ("PORT_FOR_NAMESPACE", "a\nb", NAMESPACE),
             ("PORT_FOR_NAMESPACE", &long, NAMESPACE),
-            ("PORT_FOR_TIMEOUT", "soon", TIMEOUT),
-            ("PORT_FOR_TIMEOUT", "-1", TIMEOUT),
-            ("PORT_FOR_TIMEOUT", "inf", TIMEOUT),
+            ("PORT_FOR_TIMEOUT", "soon", SECONDS),
+            ("PORT_FOR_TIMEOUT", "-1", SECONDS),
+            ("PORT_FOR_TIMEOUT", "inf", SECONDS),
+            ("PORT_FOR_LINGER", "a while", SECONDS),
             ("PORT_FOR_POOL", "3000-2000", POOL),
         ] {
             let error = read(variable, value).unwrap_err();

@@ -98,6 +98,9 @@ pub(crate) enum Cause {
     /// A number is wanted of a request that has no id.
     NoId,
 
+    /// A shared server is wanted of one.
+    SharedWithoutId,
+
     UnknownHost {
         id: String,
         source: ParseHostError,
@@ -174,6 +177,16 @@ pub(crate) enum Cause {
         source: Option<io::Error>,
     },
 
+    /// What is wrong with a shared server, or the way to it.
+    Shared {
+        kind: ErrorKind,
+        id: String,
+        /// A sentence, with what to do and the last lines of the server's output.
+        what: String,
+        output: Printed,
+        source: Option<io::Error>,
+    },
+
     /// A condition that makes no sense.
     Condition {
         server: String,
@@ -197,6 +210,7 @@ impl Cause {
         match self {
             Self::InvalidId { .. } => ErrorKind::InvalidId,
             Self::NoId
+            | Self::SharedWithoutId
             | Self::NotAPort { .. }
             | Self::UnknownHost { .. }
             | Self::OtherStore { .. }
@@ -215,13 +229,16 @@ impl Cause {
             Self::Handoff { .. } => ErrorKind::Handoff,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Start { .. } | Self::Recipe { .. } => ErrorKind::NotStarted,
-            Self::Server { kind, .. } => *kind,
+            Self::Server { kind, .. } | Self::Shared { kind, .. } => *kind,
         }
     }
 
     /// In the form that an `unwrap` prints.
     pub(super) fn mark_seen(&self) {
-        if let Self::Server { output, .. } | Self::Recipe { output, .. } = self {
+        if let Self::Server { output, .. }
+        | Self::Shared { output, .. }
+        | Self::Recipe { output, .. } = self
+        {
             output.mark_seen();
         }
     }
@@ -231,6 +248,7 @@ impl Cause {
             Self::InvalidId { id, .. }
             | Self::UnknownHost { id, .. }
             | Self::OtherStore { id, .. }
+            | Self::Shared { id, .. }
             | Self::HasOtherPort { id, .. }
             | Self::PortOfOther { id, .. } => Some(id),
             Self::NotAPort { id }
@@ -295,9 +313,9 @@ impl Cause {
             | Self::Start { source, .. } => Some(source),
             Self::Corrupt { source, .. } => Some(source),
             Self::UnknownHost { source, .. } => Some(source),
-            Self::Handoff { source, .. } | Self::Server { source, .. } => {
-                source.as_ref().map(|source| source as _)
-            }
+            Self::Handoff { source, .. }
+            | Self::Server { source, .. }
+            | Self::Shared { source, .. } => source.as_ref().map(|source| source as _),
             _ => None,
         }
     }

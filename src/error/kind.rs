@@ -45,6 +45,33 @@ pub enum ErrorKind {
     Server,
 }
 
+impl ErrorKind {
+    /// The kind that is called so where another process has said it, in the form of `Debug`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let known = [
+            Self::InvalidId,
+            Self::InvalidRequest,
+            Self::Config,
+            Self::Store,
+            Self::Corrupt,
+            Self::Conflict,
+            Self::Busy,
+            Self::Occupied,
+            Self::Bind,
+            Self::Exhausted,
+            Self::Deadlock,
+            Self::Handoff,
+            Self::Unsupported,
+            Self::NotStarted,
+            Self::Exited,
+            Self::NotReady,
+            Self::WrongServer,
+            Self::Server,
+        ];
+        known.into_iter().find(|kind| format!("{kind:?}") == name)
+    }
+}
+
 /// A few words, such as `no port left`.
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

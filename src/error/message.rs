@@ -150,6 +150,9 @@ impl fmt::Display for Cause {
             Self::NoId => f.write_str(
                 "cannot assign a port without an id: nothing would remember it; ask for a guard, or for an id",
             ),
+            Self::SharedWithoutId => f.write_str(
+                "cannot share a server without an id, by which others find it: ask by `request(\"…\")`",
+            ),
             Self::UnknownHost { id, source } => {
                 write!(f, "cannot hold the port of `{id}`: {source}")
             }
@@ -235,6 +238,7 @@ impl fmt::Display for Cause {
                 output,
                 ..
             } => write!(f, "{server} {what}{output}"),
+            Self::Shared { what, output, .. } => write!(f, "{what}{output}"),
             Self::Condition { server, what, .. } => write!(f, "cannot wait for {server}: {what}"),
             Self::Recipe {
                 command,

@@ -23,6 +23,6 @@ pub(crate) use pass::pass;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use protocol::FIRST_FD;
 #[cfg(unix)]
-pub(crate) use protocol::fd_name;
+pub(crate) use protocol::{PREFIX, fd_name};
 #[cfg(unix)]
 pub(crate) use sys::take_over;

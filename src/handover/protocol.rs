@@ -7,6 +7,10 @@ pub(super) const FD_NAMES: &str = "LISTEN_FDNAMES";
 #[cfg(unix)]
 pub(super) const PID: &str = "LISTEN_PID";
 
+/// What the names of its variables begin with.
+#[cfg(unix)]
+pub(crate) const PREFIX: &str = "LISTEN_";
+
 /// The descriptor of the first socket.
 #[cfg(unix)]
 pub(crate) const FIRST_FD: std::os::fd::RawFd = 3;

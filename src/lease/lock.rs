@@ -204,6 +204,13 @@ impl Lock {
         &self.file().id
     }
 
+    /// Whether its path names the file that is locked, and not another one or none.
+    #[cfg(unix)]
+    pub(crate) fn is_in_place(&self) -> bool {
+        let file = self.file();
+        files::look(&file.path).is_ok_and(|(id, _)| id == file.id)
+    }
+
     /// Whether this process took the lock, and not the parent that it was forked from.
     pub(crate) fn is_ours(&self) -> bool {
         self.file().is_ours()
@@ -231,7 +238,7 @@ impl Lock {
 }
 
 /// A copy of this descriptor keeps the lock when this process becomes another program.
-#[cfg(all(unix, feature = "cli"))]
+#[cfg(unix)]
 impl std::os::fd::AsFd for Lock {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.file().file.as_fd()

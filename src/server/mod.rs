@@ -16,6 +16,8 @@ mod family;
 mod http;
 mod life;
 mod lines;
+#[cfg_attr(not(unix), allow(dead_code, reason = "no keeper reads it there"))]
+pub(crate) mod log;
 mod mark;
 mod output;
 #[cfg_attr(
@@ -23,6 +25,8 @@ mod output;
     allow(unreachable_pub, reason = "for the command")
 )]
 mod placeholder;
+#[cfg_attr(not(unix), allow(dead_code, reason = "no keeper follows it there"))]
+mod portable;
 mod probe;
 mod ready;
 mod recipe;
@@ -45,10 +49,10 @@ use recipe::Recipe;
 pub use signal::Signal;
 pub(crate) use start::start_for;
 use sys::Process;
-#[cfg(unix)]
-pub(crate) use sys::guard_if_asked;
 #[cfg(all(windows, feature = "cli"))]
 pub(crate) use sys::job::Job;
+#[cfg(unix)]
+pub(crate) use sys::{first_argument, guard_if_asked, is_at_hand, keep_in_guardians, run_again};
 
 /// A server on a guard's port, made by [`PortGuard::start`], [`PortGuard::spawn`](crate::PortGuard::spawn) or
 /// [`PortGuard::spawn_activated`](crate::PortGuard::spawn_activated).

@@ -64,9 +64,15 @@ impl Output {
             .append(true)
             .create(true)
             .open(path)?;
+        Ok(Self::named(file, path))
+    }
+
+    /// A file that has a name.
+    pub(super) fn named(file: File, path: &Path) -> Self {
         #[cfg(windows)]
         let file = Windows::Named(file, path.to_owned());
-        Ok(Self::of(file))
+        let _ = path;
+        Self::of(file)
     }
 
     #[cfg(unix)]
@@ -301,7 +307,11 @@ pub(super) fn trim(file: &File) -> Option<u64> {
     if !found.is_file() || found.nlink() > 0 {
         return None;
     }
-    let size = found.len();
+    cut(file, found.len())
+}
+
+/// Cuts the middle out of a file of this size if that is too much.
+pub(super) fn cut(file: &File, size: u64) -> Option<u64> {
     #[cfg(target_os = "linux")]
     if size > LIMIT {
         use rustix::fs::{FallocateFlags, fallocate};
@@ -312,6 +322,7 @@ pub(super) fn trim(file: &File) -> Option<u64> {
             fallocate(file, flags, HALF, length).ok()?;
         }
     }
+    let _ = file;
     Some(size)
 }
 

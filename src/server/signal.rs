@@ -32,6 +32,12 @@ impl Signal {
         (Self::Usr2, "USR2"),
     ];
 
+    /// The signal that has this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let known = Self::ALL.iter().find(|(_, known)| *known == name);
+        known.map(|(signal, _)| *signal)
+    }
+
     /// `TERM`, as `kill -TERM` has it.
     pub(crate) fn name(self) -> &'static str {
         let known = Self::ALL.iter().find(|(signal, _)| *signal == self);

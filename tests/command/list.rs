@@ -138,6 +138,7 @@ fn programs_get_every_field() {
         free,
         &json!({
             "id": "list/json/free", "port": 80, "state": free["state"], "holder": null, "uses": free["uses"],
+            "shared": null,
             "occupants": free["occupants"], "last_used": last_used,
         })
     );

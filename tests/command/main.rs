@@ -7,6 +7,8 @@ mod names;
 mod occupied;
 mod program;
 mod servers;
+#[cfg(unix)]
+mod shared;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 type Room = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
-const ROOMS: [Room; 22] = [
-    ("attribute", "what the macro's expansion calls, and fixtures",      "port_for acquire server guard ask error id wait"),
-    ("command",   "what only the command line tool needs",               "port_for acquire server handover guard ask context store config error who socket id text"),
-    ("startup",   "before `main`",                                       "server handover"),
+const ROOMS: [Room; 23] = [
+    ("attribute", "what the macro's expansion calls, and fixtures",      "port_for shared acquire server guard ask error id wait"),
+    ("command",   "what only the command line tool needs",               "port_for shared acquire server handover guard ask context store config error who socket id text"),
+    ("startup",   "before `main`",                                       "shared server handover"),
     ("port_for",  "the facade: a store and what can be asked of it",     "request acquire guard ask context store error wait"),
-    ("request",   "the facade: one port with its options",               "acquire server guard ask context error ports wait"),
+    ("request",   "the facade: one port with its options",               "shared acquire server guard ask context error ports wait"),
+    ("shared",    "one server for many tests, and its keeper",           "acquire server handover ask context store lease config files error who id text wait"),
     ("acquire",   "the story from what is asked for to guards",          "server handover guard ask context store lease files config error ports socket who wait text"),
-    ("server",    "a server's process on a guarded port",                "handover guard files error proc who wait text"),
+    ("server",    "a server's process on a guarded port",                "handover guard config files error proc who wait text"),
     ("ask",       "what is asked for, as plain data",                    "guard ports"),
     ("context",   "a store under one configuration",                     "guard store config files error id"),
     ("guard",     "a port that is yours, its lease and its hold",        "lease error socket marker who wait"),

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{each_call, forks, fuzz, history, model, servers, stores, surroundings};
+use crate::{each_call, forks, fuzz, history, model, servers, shared, stores, surroundings};
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Report {
 
 type Row = (&'static str, fn(Form) -> Report);
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     ("kills", each_call::killed),
     ("errors", each_call::failed),
     ("delays", each_call::delayed),
@@ -61,6 +61,7 @@ const ROWS: [Row; 11] = [
     ("stores", stores::two),
     ("servers", servers::killed),
     ("false-ready", servers::false_ready),
+    ("shared", shared::killed),
     ("surroundings", surroundings::all),
     ("model", model::sequences),
     ("fuzz", fuzz::targets),

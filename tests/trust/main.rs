@@ -28,6 +28,8 @@ mod model;
 #[cfg(target_os = "linux")]
 mod servers;
 #[cfg(target_os = "linux")]
+mod shared;
+#[cfg(target_os = "linux")]
 mod stores;
 #[cfg(target_os = "linux")]
 mod strace;
@@ -52,6 +54,8 @@ fn main() -> std::process::ExitCode {
         ["trust:stores", handoff, rounds, folder] => stores::work(handoff, rounds, folder.as_ref()),
         ["trust:lock", path] => surroundings::neighbours::lock(path),
         ["trust:serve", shape] => servers::serve(shape),
+        ["trust:share", folder, when] => shared::share(folder.as_ref(), when),
+        ["trust:shared-server", addr, folder] => shared::serve(addr, folder.as_ref()),
         ["trust:stranger"] => servers::stranger(),
         ["trust:ready", rounds] => servers::ready(rounds),
         // `cargo test` and nextest start every test program, with words of their own.

@@ -11,7 +11,7 @@ use crate::age;
 
 /// What there is to say beyond the options, for the long help and the manual page: titles and texts. Both wrap lines,
 /// except those that begin with spaces.
-pub(crate) const MORE: [(&str, &str); 5] = [
+pub(crate) const MORE: [(&str, &str); 6] = [
     (
         "Running a command",
         "\
@@ -29,18 +29,29 @@ The lease is a lock on a file that CMD has open from its start. A program that c
 itself ends it early; children that CMD leaves behind can keep it for longer.",
     ),
     (
+        "Sharing a server",
+        "\
+With --shared SERVER, CMD runs beside a server on the port of NAME, as it does with the attribute of Rust's tests: the \
+first user of the name starts it, all others get it when it listens, and some seconds after the last it is stopped. \
+SERVER is split into words as by a shell, but no shell runs it; {port}, {addr} and {dir}, a private folder in which it \
+runs, are filled in. CMD is a user for as long as it runs, as are children that it leaves behind.",
+    ),
+    (
         "JSON",
         "\
 --list prints an array of objects, and --who one object, with the fields
 
   id         the name, or null
   port       the number
-  state      \"free\", \"held\" (a live process has the lease) or
-             \"occupied\" (a socket has it without the lease)
+  state      \"free\", \"held\" (a live process has the lease), \"shared\"
+             (a shared server's keeper has it) or \"occupied\" (a socket
+             has it without the lease)
   holder     null, or who has the lease: pid, test (or null), command, since
   occupants  who listens: an array of pid, command, user (a number, or null)
   uses       everything that has the port, in words: an array of texts
   last_used  null where it is not known (only with --list)
+  shared     null, or the shared server (only with --list): its pid (null
+             until it is ready), and users, an array like holder
 
 Times are whole seconds since 1970. Fields may be added; these stay.",
     ),
@@ -58,12 +69,14 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
                       the working folder, nothing in a main checkout;
                       \"folder\": the root of the workspace
   PORT_FOR_TIMEOUT    seconds to wait for a port that is held (else 60)
+  PORT_FOR_LINGER     seconds that a shared server outlives its users (else 10)
   PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
     ),
     (
         "Examples",
         "  port-for api
   port-for redis -- redis-server --port {port}
+  port-for redis --shared 'redis-server --port {port}' -- cargo nextest run
   port-for web --inherit -- uvicorn --fd 3 app:app
   port-for api db -- sh -c 'serve --port $PORT_API --db :$PORT_DB'",
     ),
@@ -83,7 +96,7 @@ fn more() -> String {
     arg_required_else_help = true,
     after_long_help = more(),
     override_usage = "port-for [OPTIONS] NAME... [-- CMD [ARGS]...]\n       port-for [OPTIONS] \
-        <--list | --who PORT | --wait NAME | --gone NAME | --unbind NAME... | --prune AGE | \
+        <--list | --who PORT | --wait NAME | --gone NAME | --unbind NAME... | --stop NAME | --prune AGE | \
         --import FILE>",
     group = ArgGroup::new("mode").required(true),
     group = ArgGroup::new("wanted"),
@@ -113,6 +126,14 @@ pub(crate) struct Args {
     #[expect(clippy::option_option, reason = "the flag, and its value")]
     pub(crate) list: Option<Option<String>>,
 
+    /// Stop the shared server of NAME, unless something uses it
+    #[arg(long, value_name = "NAME", group = "mode")]
+    pub(crate) stop: Option<String>,
+
+    /// Stop it although it is used
+    #[arg(long, requires = "stop")]
+    pub(crate) force: bool,
+
     /// Show who holds a port, given by its number or its name, and what has it
     #[arg(long, value_name = "PORT|NAME", groups = ["mode", "told"])]
     pub(crate) who: Option<String>,
@@ -141,6 +162,15 @@ pub(crate) struct Args {
     /// Hand the listening socket to CMD, as file descriptor 3, instead of letting it bind the port
     #[arg(long, requires = "command")]
     pub(crate) inherit: bool,
+
+    /// Share a server on the port, for as long as ARGS run: the same one as all others that name it
+    #[arg(
+        long,
+        value_name = "SERVER",
+        requires = "command",
+        conflicts_with = "inherit"
+    )]
+    pub(crate) shared: Option<String>,
 
     /// Print JSON, for programs
     #[arg(long, conflicts_with_all = ["command", "unbind", "prune", "import", "waited"])]

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use port_for::__cli::{self as cli, Uses, printable};
+use port_for::__cli::{self as cli, Seen, Uses, printable};
 use port_for::{Assignment, Holder, PortFor};
 use serde_json::{Value, json};
 
@@ -13,11 +13,20 @@ pub(crate) fn list(port_for: &PortFor, prefix: &str, as_json: bool) -> Result<()
     assignments.retain(|found| found.id().starts_with(prefix));
     let ports: Vec<u16> = assignments.iter().map(Assignment::port).collect();
     let uses = cli::uses(&ports);
+    let servers = cli::shared_servers(port_for)?;
+    let shared = |found: &Assignment| servers.iter().find(|server| server.key == found.id());
     let rows = assignments.iter().zip(&uses);
     if as_json {
         let rows = rows.map(|(found, uses)| {
             let mut object = object(Some(found.id()), found.port(), found.holder(), uses);
             object["last_used"] = found.last_used().map(seconds).into();
+            object["shared"] = shared(found).map_or(Value::Null, |server| {
+                object["state"] = "shared".into();
+                json!({
+                    "pid": server.server,
+                    "users": server.users.iter().map(self::holder).collect::<Vec<_>>(),
+                })
+            });
             object
         });
         return print_json(&rows.collect());
@@ -29,7 +38,9 @@ pub(crate) fn list(port_for: &PortFor, prefix: &str, as_json: bool) -> Result<()
         ));
         return Ok(());
     }
-    let rows: Vec<_> = rows.map(|(found, uses)| cells(found, uses)).collect();
+    let rows: Vec<_> = rows
+        .map(|(found, uses)| cells(found, shared(found), uses))
+        .collect();
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     print(table(&rows, width).as_bytes())
 }
@@ -95,14 +106,18 @@ fn object(id: Option<&str>, port: u16, holder: Option<&Holder>, uses: &Uses) -> 
         "id": id,
         "port": port,
         "state": state(holder, uses),
-        "holder": holder.map(|holder| json!({
-            "pid": holder.pid(),
-            "test": holder.test(),
-            "command": holder.command(),
-            "since": holder.since().map(seconds),
-        })),
+        "holder": holder.map(self::holder),
         "occupants": occupants,
         "uses": uses.told,
+    })
+}
+
+fn holder(holder: &Holder) -> Value {
+    json!({
+        "pid": holder.pid(),
+        "test": holder.test(),
+        "command": holder.command(),
+        "since": holder.since().map(seconds),
     })
 }
 
@@ -134,7 +149,20 @@ const TO_THE_RIGHT: [bool; COLUMNS] = [false, true, false, false, false, true, f
 /// What the last column has at least, and the first as well, however narrow the terminal is.
 const NARROWEST: usize = 16;
 
-fn cells(found: &Assignment, uses: &Uses) -> [String; COLUMNS] {
+/// In the last column: `2 users: api::lists, api::logs_in`.
+fn users(server: &Seen) -> String {
+    let users = server.users.iter();
+    let names: Vec<_> = users
+        .map(|user| user.test().unwrap_or(without_folder(user.command())))
+        .collect();
+    match &names[..] {
+        [] => "no user".to_owned(),
+        [one] => format!("1 user: {one}"),
+        all => format!("{} users: {}", all.len(), all.join(", ")),
+    }
+}
+
+fn cells(found: &Assignment, shared: Option<&Seen>, uses: &Uses) -> [String; COLUMNS] {
     let (pid, who) = match (found.holder(), uses.occupants.first()) {
         (Some(holder), _) => {
             let command = without_folder(holder.command());
@@ -146,7 +174,10 @@ fn cells(found: &Assignment, uses: &Uses) -> [String; COLUMNS] {
     [
         found.id().to_owned(),
         found.port().to_string(),
-        state(found.holder(), uses).to_owned(),
+        match shared {
+            Some(_) => "shared".to_owned(),
+            None => state(found.holder(), uses).to_owned(),
+        },
         found
             .holder()
             .and_then(Holder::since)
@@ -156,7 +187,7 @@ fn cells(found: &Assignment, uses: &Uses) -> [String; COLUMNS] {
             .last_used()
             .map_or_else(|| "unknown".to_owned(), age::ago),
         pid.map(|pid| pid.to_string()).unwrap_or_default(),
-        printable(who),
+        printable(&shared.map_or_else(|| who.to_owned(), users)),
     ]
 }
 

@@ -92,6 +92,10 @@ fn obey(args: &Args) -> Result<(), Failure> {
         wait::until_it_is_gone(&port_for, name, args.timeout)
     } else if !args.unbind.is_empty() {
         unbind::unbind(&port_for, &args.unbind)
+    } else if let Some(id) = &args.stop {
+        cli::stop(&port_for, id, args.force)?;
+        note(&format!("the shared server of `{id}` has ended"));
+        Ok(())
     } else if let Some(what) = args.prune {
         match what {
             Prune::UnusedFor(age) => prune(&port_for, age),

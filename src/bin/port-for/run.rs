@@ -23,10 +23,17 @@ pub(crate) fn run(
     for word in words {
         check(&word.to_string_lossy(), names)?;
     }
+    if let Some(server) = &args.shared {
+        return run_beside(port_for, names, args, server, (program, words));
+    }
     let mut guards = cli::guards(port_for, names, args.port)?;
     let mut command = Command::new(program);
     for word in words {
-        command.arg(fill_in(word, &guards)?);
+        let of = |id: &str| {
+            let guard = guards.iter().find(|guard| guard.id() == Some(id));
+            guard.map(PortGuard::addr)
+        };
+        command.arg(fill_in(word, guards[0].addr(), &of)?);
     }
     command.env("PORT", guards[0].port().to_string());
     for (variable, nth) in variables {
@@ -36,6 +43,53 @@ pub(crate) fn run(
     let error = cli::become_program(&mut command);
     let program = cli::printable(&program.to_string_lossy());
     Err(Failure::Could(format!("cannot run `{program}`: {error}")))
+}
+
+/// With a shared server on the port. On Unix, returns only if it could not.
+#[cfg(unix)]
+fn run_beside(
+    port_for: &PortFor,
+    names: &[String],
+    args: &Args,
+    server: &str,
+    (program, words): (&OsStr, &[OsString]),
+) -> Result<(), Failure> {
+    let [name] = names else {
+        let message = "`--shared` is for one name, and several are given".to_owned();
+        return Err(Failure::Usage(message));
+    };
+    let server = cli::split(server)
+        .map_err(|what| Failure::Usage(format!("`--shared` {server:?}: {what}")))?;
+    let server = cli::start_shared(port_for, name, args.port, &server)?;
+    let mut command = Command::new(program);
+    for word in words {
+        let of = |id: &str| (id == name).then(|| server.addr());
+        command.arg(fill_in(word, server.addr(), &of)?);
+    }
+    let port = server.port().to_string();
+    let variables = variables(names)?.into_keys();
+    for variable in variables.chain(["PORT".to_owned()]) {
+        command.env(variable, &port);
+    }
+    let kept = cli::keep_use(&server, &mut command);
+    kept.map_err(|error| Failure::Could(format!("cannot share the server: {error}")))?;
+    let error = cli::become_program(&mut command);
+    let program = cli::printable(&program.to_string_lossy());
+    Err(Failure::Could(format!("cannot run `{program}`: {error}")))
+}
+
+#[cfg(not(unix))]
+fn run_beside(
+    port_for: &PortFor,
+    names: &[String],
+    args: &Args,
+    server: &str,
+    _command: (&OsStr, &[OsString]),
+) -> Result<(), Failure> {
+    // It says why not.
+    let server = cli::split(server).map_err(Failure::Usage)?;
+    cli::start_shared(port_for, &names[0], args.port, &server).map(drop)?;
+    Ok(())
 }
 
 /// `PORT_<NAME>` for each name, by its place among them.
@@ -75,16 +129,16 @@ fn check(word: &str, names: &[String]) -> Result<(), Failure> {
         .map_err(|what| Failure::Usage(format!("in {word:?}, {what}")))
 }
 
-fn fill_in(word: &OsStr, guards: &[PortGuard]) -> Result<OsString, Failure> {
+fn fill_in(
+    word: &OsStr,
+    own: SocketAddr,
+    of: &dyn Fn(&str) -> Option<SocketAddr>,
+) -> Result<OsString, Failure> {
     // What is not text has no placeholders.
     let Some(text) = word.to_str() else {
         return Ok(word.to_owned());
     };
-    let of = |id: &str| {
-        let guard = guards.iter().find(|guard| guard.id() == Some(id));
-        guard.map(PortGuard::addr)
-    };
-    let filled = cli::fill(text, &values(guards[0].addr(), &of));
+    let filled = cli::fill(text, &values(own, of));
     filled
         .map(OsString::from)
         .map_err(|what| Failure::Usage(format!("in {text:?}, {what}")))

@@ -45,7 +45,7 @@ pub(crate) fn guard_if_asked() {
 
 /// Whether this program, run again, would be a guardian: the constructor is in the executable, not in a library that
 /// was loaded into another one.
-pub(super) fn is_at_hand() -> bool {
+pub(crate) fn is_at_hand() -> bool {
     static IN_EXECUTABLE: OnceLock<bool> = OnceLock::new();
     IS_CAUGHT.load(Ordering::Relaxed) && *IN_EXECUTABLE.get_or_init(is_in_executable)
 }
@@ -77,6 +77,11 @@ use std::os::unix::ffi::OsStrExt as _;
 #[cfg(not(target_os = "linux"))]
 fn same(file: &std::path::Path) -> Option<std::path::PathBuf> {
     file.canonicalize().ok()
+}
+
+/// What this process was run as. Called before `main`.
+pub(crate) fn first_argument() -> Option<String> {
+    arguments().next()
 }
 
 /// Before `main`, the standard library knows them only where the system passes them to constructors.

@@ -29,9 +29,10 @@ mod spawner;
 mod tie;
 
 use group::Group;
-pub(crate) use guardian::guard_if_asked;
+pub(crate) use guardian::{first_argument, guard_if_asked, is_at_hand};
 use link::Link;
 use pre_exec::{Parent, Plan, Redirect};
+pub(crate) use pre_exec::{keep_in_guardians, run_again};
 use tie::Tie;
 
 /// A server's processes, and what ends them.

@@ -11,7 +11,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::Stat;
 use rustix::io::Errno;
@@ -115,7 +115,37 @@ pub(super) struct Guardian {
     env: Strings,
     link: OwnedFd,
     output: OwnedFd,
-    null: OwnedFd,
+    /// Its stderr, on which it says nothing.
+    kept: OwnedFd,
+}
+
+/// What the guardians of this process keep open until nothing of their servers is left.
+static KEPT: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Has guardians keep a descriptor open, and with it a lock that outlives this process if it is killed.
+pub(crate) fn keep_in_guardians(kept: OwnedFd) {
+    // It is said once.
+    let _ = KEPT.set(kept);
+}
+
+/// The command that runs this program again, under this name and in a session of its own, with nothing of this process's
+/// open but its streams.
+pub(crate) fn run_again(name: &str) -> io::Result<Command> {
+    use std::os::unix::ffi::OsStrExt;
+    let program = executable()?;
+    let mut command = Command::new(std::ffi::OsStr::from_bytes(program.as_bytes()));
+    command.arg0(name);
+    // SAFETY: the closure makes system calls.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            close_others();
+            // Before `main`, it is not ignored yet.
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    Ok(command)
 }
 
 impl Guardian {
@@ -127,10 +157,13 @@ impl Guardian {
             env: Strings::environment()?,
             link,
             output,
-            null: std::fs::File::options()
-                .write(true)
-                .open("/dev/null")?
-                .into(),
+            kept: match KEPT.get() {
+                Some(kept) => kept.try_clone()?,
+                None => std::fs::File::options()
+                    .write(true)
+                    .open("/dev/null")?
+                    .into(),
+            },
         })
     }
 
@@ -172,7 +205,7 @@ impl Guardian {
         }
         let streams = rustix::stdio::dup2_stdin(&self.link)
             .and_then(|()| rustix::stdio::dup2_stdout(&self.output))
-            .and_then(|()| rustix::stdio::dup2_stderr(&self.null));
+            .and_then(|()| rustix::stdio::dup2_stderr(&self.kept));
         if let Err(error) = streams {
             return error.into();
         }

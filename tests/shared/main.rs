@@ -1,0 +1,20 @@
+//! Shared servers: one for many users, in many processes.
+
+#![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests talk to their children by environment"
+)]
+#![allow(missing_docs, unreachable_pub)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attribute;
+mod bad_input;
+mod failing;
+mod killed;
+mod life;
+mod once;
+mod recipe;
+mod server;
