@@ -276,6 +276,12 @@ pub(crate) fn variable(pid: u32, name: &str) -> Option<String> {
     std::str::from_utf8(value).ok().map(str::to_owned)
 }
 
+/// The file of the program that a process runs; none if it may not be looked into.
+#[cfg(feature = "cli")]
+pub(crate) fn program(pid: u32) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
 /// The number of the user that a process runs as.
 pub(crate) fn user(pid: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

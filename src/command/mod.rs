@@ -10,9 +10,9 @@ use crate::acquire;
 use crate::ask::{Ask, Preference};
 use crate::config;
 use crate::error::Error;
-use crate::guard::PortGuard;
+use crate::guard::{Host, PortGuard};
 use crate::port_for::PortFor;
-use crate::server::ServerCommand;
+use crate::server::{Ready, ServerCommand};
 pub use crate::shared::Seen;
 use crate::shared::{self, SharedServer};
 use crate::store::Assignment;
@@ -24,6 +24,7 @@ mod console;
 mod import;
 mod program;
 mod python_config;
+mod ready;
 mod waiting;
 mod words;
 
@@ -33,6 +34,7 @@ pub use import::{ImportError, Imported};
 pub use program::keep_use;
 pub use program::{become_program, hand_over};
 pub use python_config::{Entry, Fault, parse as parse_python_config};
+pub use ready::{all_of, looks_for_a_line, parse_ready, parse_signal};
 pub use waiting::{Doing, doing};
 pub use words::split;
 
@@ -41,13 +43,20 @@ pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result
     acquire::numbers(port_for.context(), &asks(ids, exact))
 }
 
-/// Guards for the ids, all or none.
+/// Guards for the ids, all or none; at this host, and with their UDP ports, if that is wanted.
 pub fn guards(
     port_for: &PortFor,
     ids: &[String],
     exact: Option<u16>,
+    host: Option<Host>,
+    udp: bool,
 ) -> Result<Vec<PortGuard>, Error> {
-    acquire::guards(port_for.context(), &asks(ids, exact))
+    let mut asks = asks(ids, exact);
+    for ask in &mut asks {
+        ask.host = host.unwrap_or(ask.host);
+        ask.udp = udp;
+    }
+    acquire::guards(port_for.context(), &asks)
 }
 
 fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
@@ -81,8 +90,12 @@ pub fn start_shared(
     id: &str,
     exact: Option<u16>,
     words: &[String],
+    ready: &[Ready],
 ) -> Result<SharedServer, Error> {
-    let command = ServerCommand::new(&words[0]).args(&words[1..]);
+    let mut command = ServerCommand::new(&words[0]).args(&words[1..]);
+    if !ready.is_empty() {
+        command = command.ready(all_of(ready));
+    }
     let request = port_for.request(id);
     let request = match exact {
         Some(port) => request.exact_port(port),

@@ -1,5 +1,7 @@
 //! Whether the holder of an id listens.
 
+#[cfg(target_os = "linux")]
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::error::Error;
@@ -34,7 +36,8 @@ pub fn doing(port_for: &PortFor, id: &str) -> Result<Doing, Error> {
     };
     Ok(match holder {
         None => {
-            let is_in_use = socket::is_in_use(port);
+            // What only lingers keeps no server away. An error tells nothing about the port.
+            let is_in_use = !socket::can_be_bound(port).unwrap_or(true);
             let occupants = || Occupants::of(Protocol::Tcp, port).to_string();
             Doing::Unheld(port, is_in_use.then(occupants))
         }
@@ -44,16 +47,33 @@ pub fn doing(port_for: &PortFor, id: &str) -> Result<Doing, Error> {
 }
 
 fn listens(holder: Option<u32>, port: u16) -> bool {
+    let accepts = || who::accepts(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     // Costs little, and is no as a rule.
-    if !who::accepts(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
+    if !accepts() {
         return false;
     }
     let occupants = Occupants::of(Protocol::Tcp, port).into_vec();
-    // Where it is not told which process listens, it is the holder's.
-    holder.is_none_or(|holder| {
-        let mut pids = occupants.iter().map(Occupant::pid);
-        occupants.is_empty() || pids.any(|pid| is_below(pid, holder))
-    })
+    let mut pids = occupants.iter().map(Occupant::pid);
+    match holder {
+        Some(holder) if !occupants.is_empty() => {
+            pids.any(|pid| is_below(pid, holder) && !is_this_command(pid))
+        }
+        // It is not told which process listens, or what listened has just been vacated.
+        _ => accepts(),
+    }
+}
+
+/// Whether the process runs this command: it holds the port for a program that does not run yet.
+#[cfg(target_os = "linux")]
+fn is_this_command(pid: u32) -> bool {
+    let name =
+        |pid| crate::proc::program(pid).and_then(|path| path.file_name().map(OsStr::to_owned));
+    name(pid).is_some_and(|its| name(std::process::id()) == Some(its))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_this_command(_pid: u32) -> bool {
+    false
 }
 
 /// Whether it is that process, or a descendant of it.

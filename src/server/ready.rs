@@ -40,6 +40,28 @@ pub(super) enum Condition {
 }
 
 impl Ready {
+    /// Whether there is nothing to wait for, not even that it has not failed.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.conditions.is_empty() && self.fault.is_none()
+    }
+
+    /// Whether one of the conditions is about what the server prints.
+    #[cfg(feature = "cli")]
+    pub(crate) fn looks_for_a_line(&self) -> bool {
+        self.conditions
+            .iter()
+            .any(|condition| matches!(condition, Condition::Line(_)))
+    }
+
+    /// No condition.
+    #[cfg(feature = "cli")]
+    pub(crate) fn at_once() -> Self {
+        Self {
+            conditions: Vec::new(),
+            fault: None,
+        }
+    }
+
     /// The server listens on its port: one of its processes, and no other.
     pub fn listening() -> Self {
         Condition::Listening.into()

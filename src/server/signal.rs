@@ -32,6 +32,12 @@ impl Signal {
         (Self::Usr2, "USR2"),
     ];
 
+    /// All names, without SIG.
+    #[cfg(feature = "cli")]
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(_, name)| *name)
+    }
+
     /// The signal that has this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let known = Self::ALL.iter().find(|(_, known)| *known == name);

@@ -203,6 +203,9 @@ impl Server {
             return Ok(());
         };
         let (ready, timeout) = (recipe.command.ready.clone(), recipe.command.ready_timeout);
+        if ready.is_at_once() {
+            return Ok(());
+        }
         let outcome = self.wait_for_by(waiter, &ready, timeout).await;
         if outcome.is_err() {
             self.is_dismissed = true;

@@ -10,6 +10,7 @@ mod servers;
 #[cfg(unix)]
 mod shared;
 mod status;
+mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
 mod until;

@@ -156,7 +156,7 @@ fn a_command_that_is_not_there_is_named() {
     let store = Store::new();
     let done = store
         .run(&["program/none", "--", "no-such-command"])
-        .code(1)
+        .code(127)
         .stdout("");
     has(&stderr(&done), &["`no-such-command`"]);
     let ports = store.library();

@@ -13,7 +13,7 @@ type Room = (&'static str, &'static str, &'static str);
 #[rustfmt::skip]
 const ROOMS: [Room; 23] = [
     ("attribute", "what the macro's expansion calls, and fixtures",      "port_for shared acquire server guard ask error id wait"),
-    ("command",   "what only the command line tool needs",               "port_for shared acquire server handover guard ask context store config error who socket id text"),
+    ("command",   "what only the command line tool needs",               "port_for shared acquire server handover guard ask context store config error who socket proc id text"),
     ("startup",   "before `main`",                                       "shared server handover"),
     ("port_for",  "the facade: a store and what can be asked of it",     "request acquire guard ask context store error wait"),
     ("request",   "the facade: one port with its options",               "shared acquire server guard ask context error ports wait"),

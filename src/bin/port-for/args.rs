@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{ArgAction, ArgGroup, Parser};
 use clap_complete::Shell;
 
+use port_for::__cli as cli;
+use port_for::{Host, Ready, Signal};
+
 use crate::age;
 
 /// What there is to say beyond the options, for the long help and the manual page: titles and texts. Both wrap lines,
@@ -60,7 +63,8 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
         "  0          done
   1          it could not
   2          it was called the wrong way
-  any        with CMD, that of CMD",
+  126, 127   CMD cannot be run, or is not there
+  any        with CMD, that of CMD; 128 + n if signal n ended it",
     ),
     (
         "Environment",
@@ -162,6 +166,43 @@ pub(crate) struct Args {
     /// Hand the listening socket to CMD, as file descriptor 3, instead of letting it bind the port
     #[arg(long, requires = "command")]
     pub(crate) inherit: bool,
+
+    /// Stay as CMD's parent: pass signals on, end what it leaves behind, and end with its status
+    #[arg(long, requires = "command")]
+    pub(crate) supervise: bool,
+
+    /// Say when CMD is ready, and supervise it: `listening`, `http:/PATH`, `line:TEXT` (with --log), `command:CMD`; of
+    /// several, all
+    #[arg(long, value_name = "KIND", requires = "command", value_parser = cli::parse_ready)]
+    pub(crate) ready: Vec<Ready>,
+
+    /// How long CMD has to get ready (else 30s)
+    #[arg(long, value_name = "TIME", requires = "ready", value_parser = age::parse)]
+    pub(crate) ready_timeout: Option<Duration>,
+
+    /// The signal that asks CMD to end, in place of TERM or INT
+    #[arg(long, value_name = "SIGNAL", requires = "command", value_parser = cli::parse_signal)]
+    pub(crate) stop_signal: Option<Signal>,
+
+    /// How long CMD has to end before it is killed (else 10s)
+    #[arg(long, value_name = "TIME", requires = "command", value_parser = age::parse)]
+    pub(crate) grace: Option<Duration>,
+
+    /// Write what CMD prints to FILE
+    #[arg(long, value_name = "FILE", requires = "command")]
+    pub(crate) log: Option<PathBuf>,
+
+    /// The address to hold, in place of 127.0.0.1
+    #[arg(long, value_name = "ADDR", requires = "command")]
+    pub(crate) host: Option<Host>,
+
+    /// Hold the UDP port of the same number as well
+    #[arg(long, requires = "command")]
+    pub(crate) udp: bool,
+
+    /// Close the hold before CMD starts, for servers that do not set `SO_REUSEADDR`
+    #[arg(long, requires = "command", conflicts_with = "inherit")]
+    pub(crate) close_hold: bool,
 
     /// Share a server on the port, for as long as ARGS run: the same one as all others that name it
     #[arg(

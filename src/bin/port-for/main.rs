@@ -8,6 +8,7 @@ mod hint;
 mod list;
 mod numbers;
 mod run;
+mod supervise;
 mod unbind;
 mod wait;
 
@@ -29,6 +30,10 @@ enum Failure {
     Could(String),
     /// Its output is not read any more, so the rest is not missed.
     Unread,
+    /// CMD cannot be run, with the status that a shell has for it.
+    Unrun(u8, String),
+    /// CMD has ended so.
+    Status(u8),
 }
 
 impl From<Error> for Failure {
@@ -60,6 +65,11 @@ fn main() -> ExitCode {
         Err(Failure::Usage(message)) => Args::command()
             .error(clap::error::ErrorKind::ValueValidation, message)
             .exit(),
+        Err(Failure::Status(status)) => ExitCode::from(status),
+        Err(Failure::Unrun(status, message)) => {
+            note(&message);
+            ExitCode::from(status)
+        }
         Err(Failure::Could(message)) => {
             note(&message);
             ExitCode::FAILURE

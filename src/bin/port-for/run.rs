@@ -7,8 +7,8 @@ use std::process::Command;
 
 use port_for::{__cli as cli, PortFor, PortGuard};
 
-use crate::Failure;
 use crate::args::Args;
+use crate::{Failure, supervise};
 
 /// On Unix, returns only if it could not.
 pub(crate) fn run(
@@ -26,23 +26,60 @@ pub(crate) fn run(
     if let Some(server) = &args.shared {
         return run_beside(port_for, names, args, server, (program, words));
     }
-    let mut guards = cli::guards(port_for, names, args.port)?;
-    let mut command = Command::new(program);
+    if args.ready.iter().any(cli::looks_for_a_line) && args.log.is_none() {
+        let message =
+            "`--ready line:TEXT` looks into what CMD prints: give a file for it by `--log FILE`"
+                .to_owned();
+        return Err(Failure::Usage(message));
+    }
+    let mut guards = cli::guards(port_for, names, args.port, args.host, args.udp)?;
+    let mut filled = Vec::new();
     for word in words {
         let of = |id: &str| {
             let guard = guards.iter().find(|guard| guard.id() == Some(id));
             guard.map(PortGuard::addr)
         };
-        command.arg(fill_in(word, guards[0].addr(), &of)?);
+        filled.push(fill_in(word, guards[0].addr(), &of)?);
     }
-    command.env("PORT", guards[0].port().to_string());
+    let mut environment = vec![("PORT".to_owned(), guards[0].port().to_string())];
     for (variable, nth) in variables {
-        command.env(variable, guards[nth].port().to_string());
+        environment.push((variable, guards[nth].port().to_string()));
     }
+    let is_parent = args.supervise
+        || !args.ready.is_empty()
+        || args.log.is_some()
+        || args.stop_signal.is_some()
+        || args.grace.is_some();
+    if is_parent {
+        return supervise::supervise(&mut guards, args, program, filled, environment);
+    }
+    if args.close_hold {
+        for guard in &mut guards {
+            guard.close_hold()?;
+        }
+    }
+    let mut command = Command::new(program);
+    command.args(filled).envs(environment);
     cli::hand_over(&mut guards, &mut command, args.inherit)?;
     let error = cli::become_program(&mut command);
+    Err(unrun(program, &error))
+}
+
+/// A program that is not there, or cannot be run: as shells tell the two apart.
+fn unrun(program: &OsStr, error: &std::io::Error) -> Failure {
     let program = cli::printable(&program.to_string_lossy());
-    Err(Failure::Could(format!("cannot run `{program}`: {error}")))
+    exit_of(error, format!("cannot run `{program}`: {error}"))
+}
+
+/// The status for an error that says, itself or by its source, why a program does not run.
+pub(crate) fn exit_of(error: &(dyn std::error::Error + 'static), message: String) -> Failure {
+    let mut reasons = std::iter::successors(Some(error), |error| error.source());
+    let reason = reasons.find_map(|error| error.downcast_ref::<std::io::Error>());
+    match reason.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::NotFound) => Failure::Unrun(127, message),
+        Some(_) => Failure::Unrun(126, message),
+        None => Failure::Could(message),
+    }
 }
 
 /// With a shared server on the port. On Unix, returns only if it could not.
@@ -60,7 +97,7 @@ fn run_beside(
     };
     let server = cli::split(server)
         .map_err(|what| Failure::Usage(format!("`--shared` {server:?}: {what}")))?;
-    let server = cli::start_shared(port_for, name, args.port, &server)?;
+    let server = cli::start_shared(port_for, name, args.port, &server, &args.ready)?;
     let mut command = Command::new(program);
     for word in words {
         let of = |id: &str| (id == name).then(|| server.addr());
@@ -74,8 +111,7 @@ fn run_beside(
     let kept = cli::keep_use(&server, &mut command);
     kept.map_err(|error| Failure::Could(format!("cannot share the server: {error}")))?;
     let error = cli::become_program(&mut command);
-    let program = cli::printable(&program.to_string_lossy());
-    Err(Failure::Could(format!("cannot run `{program}`: {error}")))
+    Err(unrun(program, &error))
 }
 
 #[cfg(not(unix))]
@@ -88,7 +124,7 @@ fn run_beside(
 ) -> Result<(), Failure> {
     // It says why not.
     let server = cli::split(server).map_err(Failure::Usage)?;
-    cli::start_shared(port_for, &names[0], args.port, &server).map(drop)?;
+    cli::start_shared(port_for, &names[0], args.port, &server, &args.ready).map(drop)?;
     Ok(())
 }
 
