@@ -238,7 +238,7 @@ fn completions_are_printed(#[case] shell: &str, #[case] part: &str) {
 }
 
 #[test]
-fn the_manual_page_is_printed_and_tells_what_the_help_tells() {
+fn the_manual_page_tells_everything_and_the_help_fits_two_screens() {
     let done = Store::new().run(&["--man"]).success().stderr("");
     has(
         &stdout(&done),
@@ -248,12 +248,15 @@ fn the_manual_page_is_printed_and_tells_what_the_help_tells() {
             "prune",
             "LISTEN_FDNAMES",
             "PORT_FOR_STORE",
+            "last_used",
         ],
     );
-    let help = Store::new().run(&["--help"]).success().stderr("");
-    has(
-        &stdout(&help),
-        &["--unbind", "LISTEN_FDNAMES", "PORT_FOR_STORE", "last_used"],
+    let help = stdout(&Store::new().run(&["--help"]).success().stderr(""));
+    has(&help, &["--unbind", "--ready", "port-for --man"]);
+    let widest = help.lines().skip(4).map(|line| line.chars().count()).max();
+    assert!(
+        help.lines().count() <= 2 * 36 && widest <= Some(100),
+        "{help}"
     );
 }
 

@@ -12,7 +12,7 @@ use port_for::{Host, Ready, Signal};
 
 use crate::age;
 
-/// What there is to say beyond the options, for the long help and the manual page: titles and texts. Both wrap lines,
+/// What there is to say beyond the options, for the manual page: titles and texts. Both wrap lines,
 /// except those that begin with spaces.
 pub(crate) const MORE: [(&str, &str); 6] = [
     (
@@ -86,19 +86,15 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
     ),
 ];
 
-fn more() -> String {
-    MORE.map(|(title, text)| format!("{title}:\n{text}"))
-        .join("\n\n")
-}
-
 /// A port of its own for every name: the same one each time, and no other name's
 #[derive(Debug, Parser)]
 #[command(
     name = "port-for",
     version,
     disable_version_flag = true,
+    disable_help_flag = true,
     arg_required_else_help = true,
-    after_long_help = more(),
+    after_help = "More about running a command, JSON, exit statuses, the environment: port-for --man | man -l -",
     override_usage = "port-for [OPTIONS] NAME... [-- CMD [ARGS]...]\n       port-for [OPTIONS] \
         <--list | --who PORT | --wait NAME | --gone NAME | --unbind NAME... | --stop NAME | --prune AGE | \
         --import FILE>",
@@ -114,94 +110,114 @@ pub(crate) struct Args {
     pub(crate) names: Vec<String>,
 
     /// The same as NAME alone
-    #[arg(short, long, value_name = "NAME", groups = ["mode", "wanted"])]
+    #[arg(short, long, value_name = "NAME", groups = ["mode", "wanted"], help_heading = "Ports")]
     pub(crate) bind: Option<String>,
 
     /// The port that NAME must have: another one that it has already, or another NAME with this one, is an error
-    #[arg(short, long, value_name = "N", requires = "wanted", value_parser = port)]
+    #[arg(short, long, value_name = "N", requires = "wanted", value_parser = port, help_heading = "Ports")]
     pub(crate) port: Option<u16>,
 
     /// Forget the ports of NAMEs; 'api*' stands for all names that begin so
-    #[arg(short, long, value_name = "NAME", group = "mode", num_args = 1..)]
+    #[arg(short, long, value_name = "NAME", group = "mode", num_args = 1.., help_heading = "Ports")]
     pub(crate) unbind: Vec<String>,
 
     /// List all names, or those that begin with PREFIX, with their ports and who holds them
-    #[arg(short, long, value_name = "PREFIX", groups = ["mode", "told"], num_args = 0..=1)]
+    #[arg(short, long, value_name = "PREFIX", groups = ["mode", "told"], num_args = 0..=1, help_heading = "Looking and waiting")]
     #[expect(clippy::option_option, reason = "the flag, and its value")]
     pub(crate) list: Option<Option<String>>,
 
     /// Stop the shared server of NAME, unless something uses it
-    #[arg(long, value_name = "NAME", group = "mode")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        group = "mode",
+        help_heading = "Shared servers"
+    )]
     pub(crate) stop: Option<String>,
 
     /// Stop it although it is used
-    #[arg(long, requires = "stop")]
+    #[arg(long, requires = "stop", help_heading = "Shared servers")]
     pub(crate) force: bool,
 
     /// Show who holds a port, given by its number or its name, and what has it
-    #[arg(long, value_name = "PORT|NAME", groups = ["mode", "told"])]
+    #[arg(long, value_name = "PORT|NAME", groups = ["mode", "told"], help_heading = "Looking and waiting")]
     pub(crate) who: Option<String>,
 
     /// Wait until the holder of NAME listens; fails at once when there is none, or when it has ended
-    #[arg(long, value_name = "NAME", groups = ["mode", "waited"])]
+    #[arg(long, value_name = "NAME", groups = ["mode", "waited"], help_heading = "Looking and waiting")]
     pub(crate) wait: Option<String>,
 
     /// Wait until NAME is free
-    #[arg(long, value_name = "NAME", groups = ["mode", "waited"])]
+    #[arg(long, value_name = "NAME", groups = ["mode", "waited"], help_heading = "Looking and waiting")]
     pub(crate) gone: Option<String>,
 
     /// How long to wait (such as 10s; else a minute); with --wait, also for a holder to come
-    #[arg(long, value_name = "TIME", requires = "waited", value_parser = age::parse)]
+    #[arg(long, value_name = "TIME", requires = "waited", value_parser = age::parse, help_heading = "Looking and waiting")]
     pub(crate) timeout: Option<Duration>,
 
     /// Forget the ports that were not used for AGE (such as 30d; units s, m, h, d, w; if one is held, forget none), or
     /// with "gone" those of checkouts that are not there any more
-    #[arg(long, value_name = "AGE", group = "mode", value_parser = prune)]
+    #[arg(long, value_name = "AGE", group = "mode", value_parser = prune, help_heading = "Ports")]
     pub(crate) prune: Option<Prune>,
 
     /// Take over the ports in FILE, of Python's port-for (/etc/port-for.conf); if one conflicts, take none
-    #[arg(long, value_name = "FILE", group = "mode")]
+    #[arg(long, value_name = "FILE", group = "mode", help_heading = "Ports")]
     pub(crate) import: Option<PathBuf>,
 
     /// Hand the listening socket to CMD, as file descriptor 3, instead of letting it bind the port
-    #[arg(long, requires = "command")]
+    #[arg(long, requires = "command", help_heading = "Running CMD")]
     pub(crate) inherit: bool,
 
     /// Stay as CMD's parent: pass signals on, end what it leaves behind, and end with its status
-    #[arg(long, requires = "command")]
+    #[arg(long, requires = "command", help_heading = "Running CMD")]
     pub(crate) supervise: bool,
 
     /// Say when CMD is ready, and supervise it: `listening`, `http:/PATH`, `line:TEXT` (with --log), `command:CMD`; of
     /// several, all
-    #[arg(long, value_name = "KIND", requires = "command", value_parser = cli::parse_ready)]
+    #[arg(long, value_name = "KIND", requires = "command", value_parser = cli::parse_ready, help_heading = "Running CMD")]
     pub(crate) ready: Vec<Ready>,
 
     /// How long CMD has to get ready (else 30s)
-    #[arg(long, value_name = "TIME", requires = "ready", value_parser = age::parse)]
+    #[arg(long, value_name = "TIME", requires = "ready", value_parser = age::parse, help_heading = "Running CMD")]
     pub(crate) ready_timeout: Option<Duration>,
 
     /// The signal that asks CMD to end, in place of TERM or INT
-    #[arg(long, value_name = "SIGNAL", requires = "command", value_parser = cli::parse_signal)]
+    #[arg(long, value_name = "SIGNAL", requires = "command", value_parser = cli::parse_signal, help_heading = "Running CMD")]
     pub(crate) stop_signal: Option<Signal>,
 
     /// How long CMD has to end before it is killed (else 10s)
-    #[arg(long, value_name = "TIME", requires = "command", value_parser = age::parse)]
+    #[arg(long, value_name = "TIME", requires = "command", value_parser = age::parse, help_heading = "Running CMD")]
     pub(crate) grace: Option<Duration>,
 
     /// Write what CMD prints to FILE
-    #[arg(long, value_name = "FILE", requires = "command")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "command",
+        help_heading = "Running CMD"
+    )]
     pub(crate) log: Option<PathBuf>,
 
     /// The address to hold, in place of 127.0.0.1
-    #[arg(long, value_name = "ADDR", requires = "command")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        requires = "command",
+        help_heading = "Running CMD"
+    )]
     pub(crate) host: Option<Host>,
 
     /// Hold the UDP port of the same number as well
-    #[arg(long, requires = "command")]
+    #[arg(long, requires = "command", help_heading = "Running CMD")]
     pub(crate) udp: bool,
 
     /// Close the hold before CMD starts, for servers that do not set `SO_REUSEADDR`
-    #[arg(long, requires = "command", conflicts_with = "inherit")]
+    #[arg(
+        long,
+        requires = "command",
+        conflicts_with = "inherit",
+        help_heading = "Running CMD"
+    )]
     pub(crate) close_hold: bool,
 
     /// Share a server on the port, for as long as ARGS run: the same one as all others that name it
@@ -209,37 +225,42 @@ pub(crate) struct Args {
         long,
         value_name = "SERVER",
         requires = "command",
-        conflicts_with = "inherit"
+        conflicts_with = "inherit",
+        help_heading = "Shared servers"
     )]
     pub(crate) shared: Option<String>,
 
     /// Print JSON, for programs
-    #[arg(long, conflicts_with_all = ["command", "unbind", "prune", "import", "waited"])]
+    #[arg(long, conflicts_with_all = ["command", "unbind", "prune", "import", "waited"], help_heading = "Output")]
     pub(crate) json: bool,
 
     /// Print variables, such as `API_PORT=15571`: for .env files, eval and GitHub's environment
-    #[arg(long, requires = "wanted", conflicts_with_all = ["command", "json"])]
+    #[arg(long, requires = "wanted", conflicts_with_all = ["command", "json"], help_heading = "Output")]
     pub(crate) env: bool,
 
     /// Print this for each NAME, with {id}, {port} and {addr} filled in
-    #[arg(long, value_name = "TEXT", requires = "wanted", conflicts_with_all = ["command", "json", "env"])]
+    #[arg(long, value_name = "TEXT", requires = "wanted", conflicts_with_all = ["command", "json", "env"], help_heading = "Output")]
     pub(crate) format: Option<String>,
 
     /// The file that ports are remembered in
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Ports")]
     pub(crate) store: Option<PathBuf>,
 
     /// Print completions for SHELL
-    #[arg(long, value_name = "SHELL", group = "mode")]
+    #[arg(long, value_name = "SHELL", group = "mode", help_heading = "Output")]
     pub(crate) completions: Option<Shell>,
 
     /// Print the manual page
-    #[arg(long, group = "mode")]
+    #[arg(long, group = "mode", help_heading = "Output")]
     pub(crate) man: bool,
 
     /// Print the version
-    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version)]
+    #[arg(short = 'v', visible_short_alias = 'V', long, action = ArgAction::Version, help_heading = "Output")]
     version: Option<bool>,
+
+    /// Print this
+    #[arg(short, long, action = ArgAction::HelpShort, help_heading = "Output")]
+    help: Option<bool>,
 
     /// Become CMD, with the port held for it
     #[arg(last = true, value_name = "CMD", requires = "wanted")]
