@@ -81,13 +81,26 @@ impl std::error::Error for ImportError {
     }
 }
 
+/// The line behind this text is in another encoding.
+fn not_utf8(before: &[u8]) -> Fault {
+    Fault {
+        line: before.split(|&byte| byte == b'\n').count(),
+        what:
+            "it is not UTF-8, but Latin-1 perhaps; convert the file by `iconv -f latin1 -t utf-8`"
+                .to_owned(),
+    }
+}
+
 /// Takes over all assignments of the file, in one write, or none of them.
 pub(crate) fn import(context: &Context, path: &Path) -> Result<Imported, ImportError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ImportError::Unread {
+    let bytes = std::fs::read(path).map_err(|source| ImportError::Unread {
         path: path.to_owned(),
         source,
     })?;
-    let (entries, mut faults) = parse(&text);
+    let (entries, mut faults) = match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text),
+        Err(error) => (Vec::new(), vec![not_utf8(&bytes[..error.valid_up_to()])]),
+    };
     let store = &context.store;
     let mut imported = Imported::default();
     let mut ports = Vec::new();

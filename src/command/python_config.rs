@@ -37,17 +37,20 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The assignments of the text, and what is wrong with it, in the order of the lines. Only where nothing is wrong is
+/// The assignments of the text, of the file itself or of a saved list, and what is wrong with it, in the order of the lines. Only where nothing is wrong is
 /// the first part everything.
 ///
 /// Reads what Python's `ConfigParser` reads, as far as that gives a port in the end.
 #[must_use]
 pub fn parse(text: &str) -> (Vec<Entry>, Vec<Fault>) {
-    let mut reader = Reader::default();
     // Editors of some systems begin a file with this mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // All kinds of line ends are lines' ends to Python.
     let text = text.replace("\r\n", "\n");
+    let mut reader = Reader {
+        inside: is_list(&text),
+        ..Reader::default()
+    };
     for (nth, line) in text.split(['\n', '\r']).enumerate() {
         if let Err(what) = reader.read(nth + 1, line) {
             let line = nth + 1;
@@ -55,6 +58,21 @@ pub fn parse(text: &str) -> (Vec<Entry>, Vec<Fault>) {
         }
     }
     (reader.entries, reader.faults)
+}
+
+/// Whether it is what Python's `port-for --list` prints, saved: lines such as `foo: 37987`, and no section.
+fn is_list(text: &str) -> bool {
+    let is_entry = |line: &str| {
+        let value = line.split_once(": ").map(|(_, value)| value.trim());
+        value.is_some_and(|value| {
+            !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
+        }) && !line.starts_with(char::is_whitespace)
+    };
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .peekable();
+    lines.peek().is_some() && lines.all(is_entry)
 }
 
 #[derive(Default)]

@@ -198,3 +198,26 @@ fn a_file_that_cannot_be_read_is_named() {
     );
     assert_eq!(store.text(), None);
 }
+
+#[test]
+fn a_saved_list_of_pythons_is_taken_over() {
+    let store = Store::new();
+    import(&store, "foo: 37987\nexample.com/apache: 35456\n").success();
+    assert_eq!(
+        store.assignments(),
+        [
+            ("example.com/apache".to_owned(), 35456),
+            ("foo".to_owned(), 37987)
+        ]
+    );
+}
+
+#[test]
+fn another_encoding_is_told_with_its_line() {
+    let store = Store::new();
+    let file = store.folder().join("port-for.conf");
+    std::fs::write(&file, b"[DEFAULT]\nfoo = 4801\ncaf\xe9 = 4802\n").unwrap();
+    let done = store.run(&["--import", file.to_str().unwrap()]).code(1);
+    has(&stderr(&done), &["line 3", "not UTF-8", "iconv"]);
+    assert_eq!(store.text(), None);
+}
