@@ -32,6 +32,7 @@ use crate::{Store, has, stderr};
 #[case::format_of_nothing(&["bad", "--format", "{name}"], &["{name}", "{id}"])]
 #[case::one_variable_to_print(&["a-b", "a_b", "--env"], &["a-b", "a_b", "A_B_PORT"])]
 #[case::forgotten_dashes(&["bad", "sh", "x"], &["`port-for bad -- sh x`"])]
+#[case::forgotten_dashes_before_other_flags(&["bad", "sh", "--save", "''"], &["`port-for bad -- sh --save ''`"])]
 #[case::forgotten_dashes_before_flags(&["bad", "sh", "--port", "1"], &["`port-for bad -- sh`"])]
 #[case::command_without_name(&["--", "true"], &["NAME"])]
 #[case::inherit_without_command(&["bad", "--inherit"], &["CMD"])]
@@ -187,5 +188,15 @@ fn a_full_stdout_is_an_error() {
     has(
         &String::from_utf8(done.stderr).unwrap(),
         &["cannot write the output"],
+    );
+}
+
+#[test]
+fn an_unknown_flag_comes_without_advice_to_make_a_command_of_it() {
+    let done = Store::new().run(&["bad", "--colour"]).code(2);
+    let said = stderr(&done);
+    assert!(
+        said.contains("--colour") && !said.contains("-- --colour"),
+        "{said}"
     );
 }

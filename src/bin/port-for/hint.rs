@@ -1,7 +1,9 @@
 //! Calls that were meant otherwise.
 
+use std::env;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue};
 use port_for::__cli as cli;
 
 use crate::{Failure, note};
@@ -33,6 +35,22 @@ fn is_program(name: &str) -> bool {
         return name.starts_with(['/', '.']) && Path::new(name).is_file();
     }
     (cli::search_path().iter()).any(|folder| folder.join(name).is_file())
+}
+
+/// What cannot be understood, because flags of a program follow where a `--` was forgotten; or as clap says it, without its
+/// tip to put the flag behind a `--`, which would make it a command.
+pub(crate) fn at_flags(mut error: clap::Error) -> Failure {
+    if error.kind() == clap::error::ErrorKind::UnknownArgument {
+        error.insert(ContextKind::Suggested, ContextValue::None);
+        let words: Vec<_> = env::args_os()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        if let Err(failure) = ask_for_dashes(&words) {
+            return failure;
+        }
+    }
+    error.exit()
 }
 
 /// A number is a name like any other.

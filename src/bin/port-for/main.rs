@@ -59,8 +59,10 @@ impl From<ImportError> for Failure {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match obey(&args) {
+    let done = Args::try_parse()
+        .map_err(hint::at_flags)
+        .and_then(|args| obey(&args));
+    match done {
         Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => Args::command()
             .error(clap::error::ErrorKind::ValueValidation, message)
