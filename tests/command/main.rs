@@ -6,6 +6,7 @@ mod list;
 mod names;
 mod occupied;
 mod program;
+mod scripts;
 mod servers;
 #[cfg(unix)]
 mod shared;
