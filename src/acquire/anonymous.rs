@@ -8,6 +8,7 @@ use super::refused::{at_localhost, refused};
 use crate::ask::{Ask, Subject};
 use crate::context::Context;
 use crate::error::{Cause, Error};
+use crate::files::Access;
 use crate::guard::{Hold, PortGuard};
 use crate::ports::PortSet;
 use crate::socket::Probe;
@@ -56,34 +57,56 @@ fn tidy(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
+/// How many ports are tried at random before all are, one by one.
+const SAMPLES: usize = 32;
+
 /// A guard for a free port of the pool, from a random place on.
 pub(super) fn any(context: &Context, ask: &Ask) -> Result<PortGuard, Error> {
     let store = &context.store;
     let access = store.access_or_make()?;
     tidy(store)?;
     let snapshot = store.snapshot()?;
-    let assigned: PortSet = snapshot.iter().map(|(_, port)| port).collect();
     let pool = pool(context, ask);
+    // The first will do as a rule, and to list all that are left takes longer than all the rest.
+    for _ in 0..SAMPLES {
+        if let Some(port) = pool.choose_random()
+            && snapshot.id_of(port).is_none()
+            && let Tried::Yours(guard) = try_port(store, ask, port, access)?
+        {
+            return Ok(guard);
+        }
+    }
+    let assigned: PortSet = snapshot.iter().map(|(_, port)| port).collect();
     let free: Vec<u16> = pool.difference(&assigned).into_iter().collect();
-    let first = fastrand::usize(..free.len().max(1));
+    let first = fastrand::usize(..free.len().max(1)).min(free.len());
     let (mut leased, mut occupied) = (0, 0);
-    for &port in free[first.min(free.len())..]
-        .iter()
-        .chain(&free[..first.min(free.len())])
-    {
-        let Some(lease) = store.leases().try_take(port, None, access)? else {
-            leased += 1;
-            continue;
-        };
-        let addrs: Vec<_> = (ask.host.ips().iter())
-            .map(|&ip| SocketAddr::new(ip, port))
-            .collect();
-        match Hold::bind(&addrs, ask.udp) {
-            Ok(hold) => return Ok(PortGuard::new(None, hold, lease)),
-            Err(refused) if refused.is_taken() => occupied += 1,
-            Err(other) => return Err(refused(None, other.addr, other.source)),
+    for &port in free[first..].iter().chain(&free[..first]) {
+        match try_port(store, ask, port, access)? {
+            Tried::Yours(guard) => return Ok(guard),
+            Tried::Leased => leased += 1,
+            Tried::Occupied => occupied += 1,
         }
     }
     let assigned = pool.len() - free.len();
     Err(exhausted(context, ask, [assigned, leased, occupied]))
+}
+
+enum Tried {
+    Yours(PortGuard),
+    Leased,
+    Occupied,
+}
+
+fn try_port(store: &Store, ask: &Ask, port: u16, access: Access) -> Result<Tried, Error> {
+    let Some(lease) = store.leases().try_take(port, None, access)? else {
+        return Ok(Tried::Leased);
+    };
+    let addrs: Vec<_> = (ask.host.ips().iter())
+        .map(|&ip| SocketAddr::new(ip, port))
+        .collect();
+    match Hold::bind(&addrs, ask.udp) {
+        Ok(hold) => Ok(Tried::Yours(PortGuard::new(None, hold, lease))),
+        Err(taken) if taken.is_taken() => Ok(Tried::Occupied),
+        Err(other) => Err(refused(None, other.addr, other.source)),
+    }
 }
