@@ -24,7 +24,7 @@ fn any_sequence_of_calls_does_what_the_model_says() {
     let mut command = command(test_name!(child_runs_sequences), store.path(), "100");
     block.give(&mut command);
     #[cfg(target_os = "linux")]
-    let mut command = crate::support::child::alone(&command);
+    let mut command = crate::support::privileges::alone(&command);
     // Ids that are moved or make room are named there.
     command.stderr(Stdio::null());
     let mut child = ChildTest::run(&mut command);

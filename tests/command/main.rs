@@ -4,6 +4,9 @@ mod bad_input;
 mod import;
 mod list;
 mod names;
+#[cfg(target_os = "linux")]
+#[path = "../support/network.rs"]
+mod network;
 mod occupied;
 mod program;
 mod scripts;

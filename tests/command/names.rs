@@ -163,10 +163,7 @@ fn a_demanded_port_that_outgoing_connections_get_is_warned_of() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_empty_pool_says_why_and_what_to_set() {
-    let is_allowed = std::process::Command::new("unshare")
-        .args(["--net", "true"])
-        .output();
-    if !is_allowed.is_ok_and(|done| done.status.success()) {
+    if !crate::support::privileges::can_unshare("--net") {
         return;
     }
     let store = Store::new();

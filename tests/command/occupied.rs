@@ -178,7 +178,7 @@ fn errors_the_list_and_who_say_the_same_of_every_kind_of_occupant() {
 #[test]
 fn of_another_users_process_at_least_the_user_is_said() {
     // Root alone may become another user.
-    if !rustix::process::geteuid().is_root() {
+    if !crate::support::privileges::is_root() {
         return;
     }
     let store = Store::new();

@@ -6,6 +6,9 @@
 )]
 #![allow(missing_docs, unreachable_pub)]
 
+#[cfg(target_os = "linux")]
+#[path = "../support/network.rs"]
+mod network;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use port_for::{ErrorKind, OnBusy, PortFor, Ready, ServerCommand};
@@ -14,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::children::{end_as_told, ids};
 use crate::support::child::{in_shell, test_name};
 use crate::support::installed::find;
+use crate::support::privileges::{can_unshare, is_root};
 use crate::support::{ChildTest, PATIENCE, TempStore, command, report, told, wait_for_parent};
 
 /// A shape of a server, as a shell's script: `$RUN` is a program that runs for long, and has the mark in its environment.
@@ -132,7 +132,7 @@ fn nothing_outlives_another_users_test(
     #[values(0, 1, 2, 3, 4, 5, 6)] nth: usize,
     #[values("panic", "kill")] end: &str,
 ) {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let store = TempStore::new();
@@ -150,8 +150,7 @@ fn nothing_outlives_a_test_where_there_is_no_shell(
     #[values("sleep 1000", "timeout 1000 sleep 1000", "setsid --fork sleep 1000")] server: &str,
     #[values("panic", "kill")] end: &str,
 ) {
-    let hidden = Command::new("unshare").args(["--mount", "true"]).output();
-    if !hidden.is_ok_and(|done| done.status.success()) {
+    if !can_unshare("--mount") {
         return;
     }
     let store = TempStore::new();

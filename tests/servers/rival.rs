@@ -64,18 +64,13 @@ fn race(rounds: usize, prepare: fn(&mut PortGuard, usize)) -> Race {
     let addr = guard.addr();
     let mut rival = ChildTest::start(test_name!(rival), store.path(), &addr.to_string());
     assert_eq!(rival.line(), "ready");
-    let mut command: Command = server(&store, "hello", addr);
+    let mut hello: Command = server(&store, "hello", addr);
     let mut failed = 0;
     for round in 0..rounds {
-        // A stranger that names this very number and sets SO_REUSEADDR can be there first, which is not promised away; hardly
-        // twice in a row.
-        let is_up = (0..2).any(|_| {
-            prepare(&mut guard, round);
-            let mut hello = guard.spawn(&mut command).unwrap();
-            let is_up = hello.wait_ready(PATIENCE).is_ok();
-            hello.stop().unwrap();
-            is_up
-        });
+        prepare(&mut guard, round);
+        let mut server = guard.spawn(&mut hello).unwrap();
+        let is_up = server.wait_ready(PATIENCE).is_ok();
+        server.stop().unwrap();
         failed += usize::from(!is_up);
     }
     rival.go_on();

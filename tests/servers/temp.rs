@@ -8,6 +8,7 @@ use rstest::rstest;
 
 use crate::children::ids;
 use crate::support::child::{in_shell, test_name};
+use crate::support::privileges::can_unshare;
 use crate::support::{ChildTest, TempStore, command, report, told};
 
 /// In a process with this temporary folder, which a script can have made.
@@ -37,8 +38,7 @@ fn a_folder_that_cannot_be_used_is_named(#[case] temp: &str) {
 #[case::read_only("mount -o remount,ro \"$TMPDIR\"", "Read-only")]
 #[case::full("cat /dev/zero > \"$TMPDIR/all\" 2>/dev/null", "no space")]
 fn a_folder_without_room_is_said_to_be_so(#[case] script: &str, #[case] said: &str) {
-    let is_allowed = Command::new("unshare").args(["--mount", "true"]).output();
-    if !is_allowed.is_ok_and(|done| done.status.success()) {
+    if !can_unshare("--mount") {
         return;
     }
     let temp = tempfile::tempdir().unwrap();

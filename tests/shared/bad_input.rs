@@ -6,6 +6,7 @@ use port_for::{ErrorKind, PortFor};
 
 use crate::server::{LINGER, ask, id, keeper, lives, place, recipe, request, start, starts};
 use crate::support::child::{self, test_name};
+use crate::support::privileges::is_root;
 use crate::support::{TempStore, eventually, report, told};
 
 #[test]
@@ -38,6 +39,30 @@ fn a_planted_state_is_not_trusted() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
     assert!(error.to_string().contains("symbolic link"), "{error}");
+}
+
+/// Root alone can make a file another user's.
+#[test]
+fn a_state_of_another_user_is_not_trusted() {
+    if !is_root() {
+        return;
+    }
+    let store = TempStore::new();
+    drop(start(&store));
+    let keeper = keeper(&store);
+    eventually("the end of the keeper", || !lives(keeper));
+    let state = place(&store).join("state.json");
+    fs::write(&state, "{}").unwrap();
+    std::os::unix::fs::chown(&state, Some(54_321), None).unwrap();
+    let error = request(&store)
+        .start_shared(&recipe(store.path()))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store, "{error}");
+    assert!(
+        error.to_string().contains("belongs to user 54321"),
+        "{error}"
+    );
+    assert_eq!(starts(store.path()).len(), 1);
 }
 
 #[test]

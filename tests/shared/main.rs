@@ -13,6 +13,8 @@ mod support;
 mod attribute;
 mod bad_input;
 mod failing;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod hanging;
 mod killed;
 mod life;
 mod once;

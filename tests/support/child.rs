@@ -99,19 +99,6 @@ pub fn in_shell(script: &str, command: &Command) -> Command {
     shell
 }
 
-/// The command in a network of its own, where no other program of the machine can take a port. That takes root: else in this
-/// one.
-#[cfg(target_os = "linux")]
-pub fn alone(command: &Command) -> Command {
-    let is_allowed = Command::new("unshare").args(["--net", "true"]).output();
-    if is_allowed.is_ok_and(|done| done.status.success()) {
-        let script = r#"exec unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@""#;
-        in_shell(script, command)
-    } else {
-        in_shell(r#"exec "$@""#, command)
-    }
-}
-
 /// What a command changes of the environment, `other` changes as well.
 pub fn give_environment(command: &Command, other: &mut Command) {
     for (variable, value) in command.get_envs() {

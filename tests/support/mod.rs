@@ -10,6 +10,8 @@
 pub mod child;
 pub mod http;
 pub mod installed;
+#[cfg(unix)]
+pub mod privileges;
 pub mod store;
 pub mod wait;
 pub mod wine;

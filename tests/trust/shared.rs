@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use port_for::{PortFor, ServerCommand};
+use port_for::{PortFor, ServerCommand, SharedServer};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -195,7 +195,7 @@ impl Driver {
             *counts.entry(what).or_default() += 1;
             let (time, server): (u64, u64) = (time.parse().unwrap(), server.parse().unwrap());
             match what {
-                // It was not killed, or too long ago.
+                // It was not killed, or too long before the user joined.
                 "dead"
                     if !self
                         .kills
@@ -268,13 +268,17 @@ fn user(folder: &Path, when: &str) -> Child {
 }
 
 fn write(folder: &Path, what: &str, server: u32, rest: &str) {
+    write_at(now(), folder, what, server, rest);
+}
+
+fn write_at(time: u64, folder: &Path, what: &str, server: u32, rest: &str) {
     let mut journal = File::options();
     let mut journal = journal
         .append(true)
         .create(true)
         .open(folder.join("journal"))
         .unwrap();
-    let line = format!("{} {what} {server} {}\n", now(), rest.replace('\n', " "));
+    let line = format!("{time} {what} {server} {}\n", rest.replace('\n', " "));
     journal.write_all(line.as_bytes()).unwrap();
 }
 
@@ -297,18 +301,15 @@ pub fn share(folder: &Path, when: &str) -> ExitCode {
         match store.request(&id).linger(LINGER).start_shared(&recipe) {
             Ok(server) => {
                 let joined = now();
-                match ask(server.addr()) {
-                    Ok(pid) if pid == server.id() => write(folder, "joined", pid, "-"),
-                    Ok(pid) => write(folder, "wrong", pid, "another server answers"),
-                    Err(error) => {
-                        let rest = format!("{error}; joined {} us before", now() - joined);
-                        write(folder, "dead", server.id(), &rest);
-                    }
+                match ask(&server) {
+                    Ok(()) => write(folder, "joined", server.id(), "-"),
+                    // It has ended between the two, at the latest.
+                    Err(error) => write_at(joined, folder, "dead", server.id(), &error),
                 }
                 let longest = if when == "wave" { 30_000 } else { 5_000 };
                 thread::sleep(Duration::from_micros(fastrand::u64(..longest)));
-                if let Err(error) = ask(server.addr()) {
-                    write(folder, "lost", server.id(), &error.to_string());
+                if let Err(error) = ask(&server) {
+                    write(folder, "lost", server.id(), &error);
                 }
             }
             Err(error) => write(folder, "error", 0, &format!("{:?} {error}", error.kind())),
@@ -316,10 +317,17 @@ pub fn share(folder: &Path, when: &str) -> ExitCode {
     }
 }
 
-fn ask(addr: SocketAddr) -> std::io::Result<u32> {
+/// Asks the server who it is.
+fn ask(server: &SharedServer) -> Result<(), String> {
     let mut answer = String::new();
-    TcpStream::connect(addr)?.read_to_string(&mut answer)?;
-    answer.parse().map_err(std::io::Error::other)
+    TcpStream::connect(server.addr())
+        .and_then(|mut stream| stream.read_to_string(&mut answer))
+        .map_err(|error| error.to_string())?;
+    if answer == server.id().to_string() {
+        Ok(())
+    } else {
+        Err(format!("another answers: {answer}"))
+    }
 }
 
 /// The server: holds its lock, and tells its process id to each client.
