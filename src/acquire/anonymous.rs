@@ -1,7 +1,5 @@
 //! Ports without an id.
 
-use std::net::SocketAddr;
-
 use super::assign::{exhausted, pool};
 use super::forget;
 use super::refused::{at_localhost, refused};
@@ -101,9 +99,7 @@ fn try_port(store: &Store, ask: &Ask, port: u16, access: Access) -> Result<Tried
     let Some(lease) = store.leases().try_take(port, None, access)? else {
         return Ok(Tried::Leased);
     };
-    let addrs: Vec<_> = (ask.host.ips().iter())
-        .map(|&ip| SocketAddr::new(ip, port))
-        .collect();
+    let addrs = ask.host.addrs(port);
     match Hold::bind(&addrs, ask.udp) {
         Ok(hold) => Ok(Tried::Yours(PortGuard::new(None, hold, lease))),
         Err(taken) if taken.is_taken() => Ok(Tried::Occupied),

@@ -1,6 +1,5 @@
 //! The listening socket on a leased port, and what to do about a stranger who has it.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -45,9 +44,7 @@ async fn hold(
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
     let ask = target.ask;
-    let addrs: Vec<_> = (ask.host.ips().iter())
-        .map(|&ip| SocketAddr::new(ip, port))
-        .collect();
+    let addrs = ask.host.addrs(port);
     let mut obstacle = Obstacle::new(Some(context.store.path()));
     loop {
         let taken = match Hold::bind(&addrs, ask.udp) {

@@ -172,9 +172,7 @@ impl FromGuard<'_> for TcpListener {
 impl FromGuard<'_> for tokio::net::TcpListener {
     #[track_caller]
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        let listener = slot.guard()?.take_listener()?;
-        listener.set_nonblocking(true)?;
-        Ok(Self::from_std(listener)?)
+        Ok(slot.guard()?.take_tokio_listener()?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which addresses of this machine a port is held at.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::error::ParseHostError;
@@ -37,11 +37,14 @@ enum Kind {
 }
 
 impl Host {
-    /// The addresses to hold the port at; the first is the one that clients are told.
-    pub(crate) fn ips(self) -> Vec<IpAddr> {
+    /// Where to hold the port; clients connect to the first.
+    pub(crate) fn addrs(self, port: u16) -> Vec<SocketAddr> {
         match self.0 {
-            Kind::Ip(ip) => vec![ip],
-            Kind::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            Kind::Ip(ip) => vec![(ip, port).into()],
+            Kind::Localhost => vec![
+                (Ipv4Addr::LOCALHOST, port).into(),
+                (Ipv6Addr::LOCALHOST, port).into(),
+            ],
         }
     }
 }

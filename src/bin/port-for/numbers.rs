@@ -39,6 +39,17 @@ pub(crate) fn tell(port_for: &PortFor, names: &[String], args: &Args) -> Result<
 
 /// `API_PORT` for `api`.
 fn variables(names: &[String]) -> Vec<String> {
+    let variable = |name: &String| {
+        let name = in_capitals(name);
+        // A variable does not begin with a digit.
+        let digit = name.starts_with(|c: char| c.is_ascii_digit());
+        format!("{}{name}_PORT", if digit { "_" } else { "" })
+    };
+    names.iter().map(variable).collect()
+}
+
+/// The name as a part of a variable's: in capitals, with `_` for all but ASCII letters and digits.
+pub(crate) fn in_capitals(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_uppercase()
@@ -46,13 +57,7 @@ fn variables(names: &[String]) -> Vec<String> {
             '_'
         }
     };
-    let variable = |name: &String| {
-        let name: String = name.chars().map(plain).collect();
-        // A variable does not begin with a digit.
-        let digit = name.starts_with(|c: char| c.is_ascii_digit());
-        format!("{}{name}_PORT", if digit { "_" } else { "" })
-    };
-    names.iter().map(variable).collect()
+    name.chars().map(plain).collect()
 }
 
 fn check(names: &[String], variables: &[String]) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use std::process::Command;
 use port_for::{__cli as cli, PortFor, PortGuard};
 
 use crate::args::Args;
+use crate::numbers::in_capitals;
 use crate::{Failure, supervise};
 
 /// On Unix, returns only if it could not.
@@ -132,14 +133,7 @@ fn run_beside(
 fn variables(names: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
     let mut variables = BTreeMap::new();
     for (nth, name) in names.iter().enumerate() {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        };
-        let variable = format!("PORT_{}", name.chars().map(plain).collect::<String>());
+        let variable = format!("PORT_{}", in_capitals(name));
         // The name `for/store` is not to say where the command's store is.
         if variable.starts_with("PORT_FOR_") {
             continue;

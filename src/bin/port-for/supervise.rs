@@ -24,7 +24,7 @@ pub(crate) fn supervise(
 ) -> Result<(), Failure> {
     let mut command = ServerCommand::new(program)
         .ready(cli::all_of(&args.ready))
-        .grace(args.grace.unwrap_or(Duration::from_secs(10)));
+        .grace(grace(args));
     for word in words {
         command = command.literal_arg(word);
     }
@@ -85,8 +85,7 @@ fn until_it_ends(
                 // It may have ended at this moment.
                 let _ = server.signal(signal);
                 if ends && deadline.is_none() {
-                    let grace = args.grace.unwrap_or(Duration::from_secs(10));
-                    deadline = Some(Instant::now() + grace);
+                    deadline = Some(Instant::now() + grace(args));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -94,6 +93,11 @@ fn until_it_ends(
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(PAUSE),
         }
     }
+}
+
+/// How long CMD has to end after a signal.
+fn grace(args: &Args) -> Duration {
+    args.grace.unwrap_or(Duration::from_secs(10))
 }
 
 /// As a shell tells it.
