@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::group::Group;
 use crate::guard::Host;
 use crate::ports::PortSet;
 
@@ -14,6 +15,7 @@ pub(crate) struct Ask {
     pub(crate) ports: Option<PortSet>,
     pub(crate) host: Host,
     pub(crate) udp: bool,
+    pub(crate) group: Group,
     /// How long to wait, instead of what the environment says.
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_busy: OnBusy,
@@ -78,6 +80,7 @@ impl Ask {
             ports: None,
             host: Host::default(),
             udp: false,
+            group: Group::default(),
             timeout: None,
             on_busy: OnBusy::default(),
             linger: None,

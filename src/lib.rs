@@ -63,6 +63,7 @@ pub mod ports;
 mod socket;
 mod who;
 
+mod group;
 mod id;
 mod marker;
 #[cfg(target_os = "linux")]

@@ -141,8 +141,8 @@ impl PortFor {
         Ok(acquire::array(acquire::guards(&self.0, &asks)?))
     }
 
-    /// Makes all the requested ports yours, or none, in the order of the requests. However others order the same ids,
-    /// no two calls wait for each other. Blocks while it waits.
+    /// Makes all the requested ports yours, or none, in the order of the requests; a [block](Request::block) gives a guard for
+    /// each of its ports. However others order the same ids, no two calls wait for each other. Blocks while it waits.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -161,7 +161,8 @@ impl PortFor {
         &self,
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Vec<PortGuard>, Error> {
-        acquire::guards(&self.0, &self.asks(requests)?)
+        let guards = acquire::guards(&self.0, &self.asks(requests)?)?;
+        Ok(guards.into_iter().flatten().collect())
     }
 
     /// As [`guard_all`](Self::guard_all), for async code: see [`Request::guard_async`].
@@ -175,7 +176,8 @@ impl PortFor {
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Vec<PortGuard>, Error> {
         let asks = self.asks(requests)?;
-        acquire::guards_for(Waiter::Future, &self.0, &asks).await
+        let guards = acquire::guards_for(Waiter::Future, &self.0, &asks).await?;
+        Ok(guards.into_iter().flatten().collect())
     }
 
     /// What the requests ask of this store.
@@ -263,9 +265,9 @@ impl PortFor {
         };
         store
             .snapshot()?
-            .iter()
-            .filter_map(|(key, port)| Some((self.0.id_of(key)?, port)))
-            .map(|(id, port)| Assignment::look(store.leases(), access, id, port))
+            .groups()
+            .filter_map(|(key, ports)| Some((self.0.id_of(key)?, ports)))
+            .map(|(id, ports)| Assignment::look(store.leases(), access, id, ports))
             .collect()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::acquire;
 use crate::ask::{Ask, OnBusy, Preference};
 use crate::context::Context;
-use crate::error::{Cause, Error, ParseHostError};
+use crate::error::{Cause, Error, ErrorKind, ParseHostError};
 use crate::guard::{Host, PortGuard};
 use crate::ports::PortSet;
 use crate::server::{Server, ServerCommand};
@@ -132,13 +132,44 @@ impl Request {
         self
     }
 
+    /// That many consecutive ports, 1 to 1,000, under the one id: assigned in one write, and leased and held all or none.
+    /// [`guards`](Self::guards) makes them yours. The store knows the others as `cluster+1`, `cluster+2` and so on;
+    /// everything else speaks of `cluster`.
+    ///
+    /// An id that has fewer ports already keeps the first, and gets the ones behind it if they are free.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let ports = port_for::PortFor::open(folder.path().join("ports.json"))?;
+    /// let nodes = ports.request("cluster").block(3).guards()?;
+    /// assert_eq!(nodes[2].port(), nodes[0].port() + 2);
+    /// assert_eq!(ports.assignments()?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn block(mut self, ports: u16) -> Self {
+        self.ask.group.block = ports;
+        self
+    }
+
+    /// For the port, or each port of the [block](Self::block), the one that is so much higher as well: redis nodes in a
+    /// cluster listen on their port and on the one 10,000 above. They need not be of the pool, and are never ports that the
+    /// system gives to outgoing connections.
+    ///
+    /// A guard owns its [companions](PortGuard::companions) as it owns its UDP port: they are held and vacated along with
+    /// it.
+    pub fn companions(mut self, offsets: impl IntoIterator<Item = u16>) -> Self {
+        self.ask.group.companions = offsets.into_iter().collect();
+        self
+    }
+
     /// Finds out the id's port, assigning one if it has none. Only a number: nothing keeps others from it.
     ///
     /// # Errors
     ///
     /// [`InvalidId`](crate::ErrorKind::InvalidId), [`Store`](crate::ErrorKind::Store),
     /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Conflict`](crate::ErrorKind::Conflict) with an exact port, and
-    /// [`Exhausted`](crate::ErrorKind::Exhausted).
+    /// [`Exhausted`](crate::ErrorKind::Exhausted). Of a [block](Self::block), the first port is told, and
+    /// [`Exhausted`](crate::ErrorKind::Exhausted) says how large one could be.
     pub fn assign(self) -> Result<u16, Error> {
         let context = Arc::clone(&self.context);
         let ports = acquire::numbers(&context, &[self.into_ask()?])?;
@@ -154,15 +185,59 @@ impl Request {
     /// time, [`Occupied`](crate::ErrorKind::Occupied) when a stranger listens there,
     /// [`Deadlock`](crate::ErrorKind::Deadlock) when this thread holds the port already, and
     /// [`Bind`](crate::ErrorKind::Bind) when the system does not allow it, or the host is neither an address nor
-    /// `localhost`.
+    /// `localhost`. [`Conflict`](crate::ErrorKind::Conflict) when a [block](Self::block) is asked for, or the id has one.
     pub fn guard(self) -> Result<PortGuard, Error> {
-        let context = Arc::clone(&self.context);
-        let guards = acquire::guards(&context, &[self.into_ask()?])?;
-        let [guard] = acquire::array(guards);
+        let (context, ask) = (Arc::clone(&self.context), self.into_single()?);
+        let [guard] = acquire::array(acquire::guards(&context, &[ask])?);
         Ok(guard)
     }
 
-    /// Starts a server that is its port's only owner: it needs no guard beside it. Blocks the thread.
+    /// Makes all the ports of the [block](Self::block) yours, or none: a guard for each, in order. Blocks while it waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guard`](Self::guard), [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a block or companions that
+    /// cannot be, and [`Conflict`](crate::ErrorKind::Conflict) when the id has other ports already.
+    pub fn guards(self) -> Result<Vec<PortGuard>, Error> {
+        let (context, ask) = (Arc::clone(&self.context), self.into_ask()?);
+        let guards = acquire::guards(&context, &[ask])?;
+        Ok(guards.into_iter().flatten().collect())
+    }
+
+    /// As [`guards`](Self::guards), for async code: see [`guard_async`](Self::guard_async).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`guards`](Self::guards).
+    #[cfg(feature = "tokio")]
+    pub async fn guards_async(self) -> Result<Vec<PortGuard>, Error> {
+        let (context, asks) = (Arc::clone(&self.context), [self.into_ask()?]);
+        let guards = acquire::guards_for(Waiter::Future, &context, &asks).await?;
+        Ok(guards.into_iter().flatten().collect())
+    }
+
+    /// The plain data, for one guard.
+    fn into_single(self) -> Result<Ask, Error> {
+        let ask = self.into_ask()?;
+        if ask.group.block > 1 {
+            let id = ask.id().map(str::to_owned);
+            let subject = match &id {
+                Some(id) => format!("`{id}` is asked for as {}", ask.group),
+                None => format!("{} is asked for", ask.group),
+            };
+            return Err(Cause::Group {
+                kind: ErrorKind::Conflict,
+                id,
+                what: format!("{subject}, and a guard has one port: use `guards()`"),
+                release: None,
+            }
+            .into());
+        }
+        Ok(ask)
+    }
+
+    /// Starts a server that is its port's only owner: it needs no guard beside it. Of a [block](Self::block), it is started
+    /// on the first port, and owns all. Blocks the thread.
     ///
     /// ```no_run
     /// use port_for::{PortFor, ServerCommand};
@@ -177,8 +252,8 @@ impl Request {
     ///
     /// Those of [`guard`](Self::guard) and [`PortGuard::start`].
     pub fn start(self, command: &ServerCommand) -> Result<Server, Error> {
-        let mut guard = self.guard()?;
-        Ok(guard.start(command)?.owning(guard))
+        let mut guards = self.guards()?;
+        Ok(guards[0].start(command)?.owning(guards))
     }
 
     /// As [`start`](Self::start), for async code.
@@ -188,8 +263,8 @@ impl Request {
     /// Those of [`guard_async`](Self::guard_async) and [`PortGuard::start`].
     #[cfg(feature = "tokio")]
     pub async fn start_async(self, command: &ServerCommand) -> Result<Server, Error> {
-        let mut guard = self.guard_async().await?;
-        Ok(guard.start_async(command).await?.owning(guard))
+        let mut guards = self.guards_async().await?;
+        Ok(guards[0].start_async(command).await?.owning(guards))
     }
 
     /// A server that all tests of a run use, in any number of processes. The first user starts it, and the others get it
@@ -275,8 +350,7 @@ impl Request {
     /// holds the port may let it go while this waits.
     #[cfg(feature = "tokio")]
     pub async fn guard_async(self) -> Result<PortGuard, Error> {
-        let context = Arc::clone(&self.context);
-        let asks = [self.into_ask()?];
+        let (context, asks) = (Arc::clone(&self.context), [self.into_single()?]);
         let guards = acquire::guards_for(Waiter::Future, &context, &asks).await?;
         let [guard] = acquire::array(guards);
         Ok(guard)

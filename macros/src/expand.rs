@@ -164,11 +164,13 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         quote!(.on_busy(#private::OnBusy::#variant))
     });
     let udp = request.udp.then(|| quote!(.udp()));
+    let block = request.block.as_ref().map(|block| call("block", block));
+    let companions = (request.companions.as_ref()).map(|offsets| call("companions", offsets));
     let server = request.server.as_ref().map(|server| match server {
         Server::Start(command) => call("start", command),
         Server::Shared(command, _) => call("shared", command),
     });
-    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #server)
+    quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #block #companions #server)
 }
 
 /// A call with an expression of the user's: a wrong type is told where the expression is.

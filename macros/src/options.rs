@@ -3,7 +3,8 @@
 use crate::args::{Arg, Args};
 pub(crate) use crate::values::OnBusy;
 use crate::values::{
-    error, host, id_literal, literal, nearest, on_busy, path, port, ports, timeout,
+    block, companions, error, host, id_literal, literal, nearest, on_busy, path, port, ports,
+    timeout,
 };
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::ToTokens;
@@ -11,7 +12,7 @@ use std::fmt::{self, Display};
 use syn::{Error, Expr, LitStr, Path};
 
 /// Every option with an example of it, in the order that a message lists them.
-const OPTIONS: [(&str, &str); 11] = [
+const OPTIONS: [(&str, &str); 13] = [
     ("default", "default = 8080"),
     ("exact", "exact = 80"),
     ("ports", "ports = \"20000-20999,21500\""),
@@ -19,6 +20,8 @@ const OPTIONS: [(&str, &str); 11] = [
     ("timeout", "timeout = \"5s\""),
     ("on_busy", "on_busy = \"fail\""),
     ("udp", "udp"),
+    ("block", "block = 6"),
+    ("companions", "companions = [10_000]"),
     ("start", "start = redis()"),
     ("shared", "shared = redis()"),
     ("id", "id = format!(\"shard-{n}\")"),
@@ -56,6 +59,8 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<u64>,
     pub(crate) on_busy: Option<OnBusy>,
     pub(crate) udp: bool,
+    pub(crate) block: Option<TokenStream>,
+    pub(crate) companions: Option<TokenStream>,
     pub(crate) server: Option<Server>,
 }
 
@@ -85,6 +90,8 @@ impl Request {
             timeout: self.timeout.or(function.timeout),
             on_busy: self.on_busy.or(function.on_busy),
             udp: self.udp || function.udp,
+            block: self.block.or_else(|| function.block.clone()),
+            companions: self.companions.or_else(|| function.companions.clone()),
             server: self.server.or_else(|| function.server.clone()),
         }
     }
@@ -201,6 +208,8 @@ impl Options {
             "shared" => {
                 request.server = Some(Server::Shared(value.into_token_stream(), name.clone()));
             }
+            "block" => request.block = Some(block(&value)?),
+            "companions" => request.companions = Some(companions(&value)?),
             "timeout" => request.timeout = Some(timeout(&value)?),
             "on_busy" => request.on_busy = Some(on_busy(&value)?),
             "crate" if place == Place::Parameter => {

@@ -9,7 +9,8 @@ use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Lifetime, Meta, Pat, PatType, Path, Safety, Type,
+    Attribute, Error, Expr, FnArg, GenericArgument, GenericParam, Lifetime, Meta, Pat, PatType,
+    Path, PathArguments, Safety, Type,
 };
 
 /// A valid test function. The parameters in `ports` are no longer in its signature.
@@ -260,17 +261,29 @@ fn take<'a>(function: &Function, ids: &[Id], free: &[Placed<'a>]) -> syn::Result
     Err(Error::new_spanned(&ids[0], message))
 }
 
-/// Written as a `PortGuard`, or as a reference to one.
+/// Written as a `PortGuard`, as a reference to one, or as several.
 fn is_guard(ty: &Type) -> bool {
     match ty {
         Type::Group(group) => is_guard(&group.elem),
         Type::Paren(paren) => is_guard(&paren.elem),
         Type::Reference(reference) => is_guard(&reference.elem),
-        Type::Path(path) => {
-            (path.path.segments.last()).is_some_and(|last| last.ident == "PortGuard")
-        }
+        Type::Array(array) => is_guard(&array.elem),
+        Type::Slice(slice) => is_guard(&slice.elem),
+        Type::Path(path) => (path.path.segments.last()).is_some_and(|last| {
+            last.ident == "PortGuard" || last.ident == "Vec" && is_guard_in(&last.arguments)
+        }),
         _ => false,
     }
+}
+
+/// `Vec<PortGuard>`.
+fn is_guard_in(arguments: &PathArguments) -> bool {
+    let PathArguments::AngleBracketed(arguments) = arguments else {
+        return false;
+    };
+    let is_guard =
+        |argument: &GenericArgument| matches!(argument, GenericArgument::Type(ty) if is_guard(ty));
+    arguments.args.iter().any(is_guard)
 }
 
 fn name(param: &PatType) -> String {
@@ -308,6 +321,7 @@ impl Port {
                 );
             }
         }
+        let request = with_length(request, &param.ty, errors);
         let label = match &ident {
             Some(ident) => ident.unraw().to_string(),
             None => format!("_{position}"),
@@ -320,6 +334,38 @@ impl Port {
             label,
             request,
         }
+    }
+}
+
+/// An array of guards says how many ports the block has.
+fn with_length(mut request: Request, ty: &Type, errors: &mut Errors) -> Request {
+    let Some(length) = length(ty) else {
+        return request;
+    };
+    if let Some(block) = &request.block {
+        let (written, length) = (block.to_string(), length.to_token_stream().to_string());
+        let number = |text: &str| text.replace('_', "").parse::<u16>().ok();
+        if let (Some(block), Some(length)) = (number(&written), number(&length))
+            && block != length
+        {
+            errors.on(
+                ty,
+                format_args!("an array of {length} guards is no block of {block} ports: `block` can be left out"),
+            );
+        }
+    } else {
+        request.block = Some(length.to_token_stream());
+    }
+    request
+}
+
+/// N of `[PortGuard; N]`.
+fn length(ty: &Type) -> Option<&Expr> {
+    match ty {
+        Type::Group(group) => length(&group.elem),
+        Type::Paren(paren) => length(&paren.elem),
+        Type::Array(array) if is_guard(&array.elem) => Some(&array.len),
+        _ => None,
     }
 }
 

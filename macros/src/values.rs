@@ -137,6 +137,65 @@ pub(crate) fn port(value: &Expr, name: &Ident, example: &str) -> syn::Result<Tok
     }
 }
 
+/// The most ports that a block may have. `src/group.rs` has the same number.
+const MAX_BLOCK: u16 = 1000;
+
+/// A number is checked here; of another expression, the compiler sees that it is one.
+pub(crate) fn block(value: &Expr) -> syn::Result<TokenStream> {
+    let number = match literal(value) {
+        None if !is_signed(value) => return Ok(value.to_token_stream()),
+        Some(Lit::Int(number)) => number.base10_parse::<u16>().ok(),
+        _ => None,
+    };
+    match number {
+        Some(1..=MAX_BLOCK) => Ok(value.to_token_stream()),
+        _ => error(
+            value,
+            format_args!(
+                "`block` is how many consecutive ports are wanted, from 1 to {MAX_BLOCK}, as in `block = 6`"
+            ),
+        ),
+    }
+}
+
+/// A list of numbers is checked here; of another expression, the compiler sees that it is one.
+pub(crate) fn companions(value: &Expr) -> syn::Result<TokenStream> {
+    const WANTED: &str = "`companions` is a list of distances to ports further up, each from 1 to 65534, as in `companions = [10_000]`";
+    let Expr::Array(list) = ungrouped(value) else {
+        return match literal(value) {
+            None if !is_signed(value) => Ok(value.to_token_stream()),
+            _ => error(value, WANTED),
+        };
+    };
+    let mut seen = Vec::new();
+    for offset in &list.elems {
+        let number = match literal(offset) {
+            None if !is_signed(offset) => continue,
+            Some(Lit::Int(number)) => number.base10_parse::<u16>().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number @ 1..=65534) if !seen.contains(&number) => seen.push(number),
+            Some(number @ 1..=65534) => {
+                return error(
+                    offset,
+                    format_args!("the companion {number} is there twice"),
+                );
+            }
+            _ => return error(offset, WANTED),
+        }
+    }
+    Ok(value.to_token_stream())
+}
+
+/// Without the invisible groups that `macro_rules!` wraps around an expression.
+fn ungrouped(value: &Expr) -> &Expr {
+    match value {
+        Expr::Group(group) => ungrouped(&group.expr),
+        other => other,
+    }
+}
+
 /// `-1`.
 fn is_signed(value: &Expr) -> bool {
     match value {

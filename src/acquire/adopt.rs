@@ -1,5 +1,6 @@
 //! Guards for sockets that this process was started with.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use super::hold::Obstacle;
@@ -14,7 +15,8 @@ use crate::wait::Wait;
 impl Target<'_> {
     /// Whether this process was started with a socket of that name, and not one at another port than is demanded.
     pub(super) fn inherited(&self) -> bool {
-        let port = self.ask.id().and_then(handover::inherited_port);
+        let id = self.ask.id().filter(|_| self.ask.group.is_single());
+        let port = id.and_then(handover::inherited_port);
         port.is_some_and(|port| match self.ask.preference {
             Preference::Exact(wanted) => port == wanted,
             Preference::Any | Preference::Default(_) => true,
@@ -25,7 +27,7 @@ impl Target<'_> {
 /// Guards for the sockets that this process was started with, all or none; false when another thread was faster.
 pub(super) async fn all(
     targets: &[&Target<'_>],
-    guards: &mut Vec<(usize, PortGuard)>,
+    guards: &mut Vec<(usize, Vec<PortGuard>)>,
     wait: &mut Wait,
 ) -> Result<bool, Error> {
     if targets.is_empty() {
@@ -54,7 +56,7 @@ pub(super) async fn all(
     for (((target, id), listener), (addr, udp)) in targets.iter().zip(ids).zip(sockets).zip(places)
     {
         let hold = Hold::inherited(addr, listener, udp);
-        guards.push((target.nth, PortGuard::inherited(id.to_owned(), hold)));
+        guards.push((target.nth, vec![PortGuard::inherited(id.to_owned(), hold)]));
     }
     Ok(true)
 }
@@ -66,7 +68,7 @@ async fn udp_beside(
     addr: SocketAddr,
     wait: &mut Wait,
 ) -> Result<UdpSocket, Error> {
-    let mut obstacle = Obstacle::new(None);
+    let mut obstacle = Obstacle::new(target.ask.id().map(Cow::Borrowed), None);
     loop {
         match bind_udp(addr) {
             Ok(socket) => return Ok(socket),

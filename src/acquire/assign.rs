@@ -1,19 +1,18 @@
 //! Which port an id has: the one that the store remembers, or one that is chosen now.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use once_cell::sync::Lazy;
-
+use super::choose::choose;
 use super::forget;
-use super::refused::{UNPRIVILEGED, at_localhost, refused};
+use super::known::{Known, known, port_of};
+use super::pool::pool;
 use super::target::{Target, longest, targets};
 use super::tell::tell;
-use crate::ask::{Ask, Preference};
+use crate::ask::Ask;
 use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
-use crate::ports::{self, PortSet};
-use crate::socket::Probe;
+use crate::group::member;
+use crate::ports::PortSet;
 use crate::store::{Snapshot, Store, Transaction};
 use crate::wait::{Wait, without_pending};
 
@@ -25,7 +24,10 @@ pub(crate) fn numbers(context: &Context, asks: &[Ask]) -> Result<Vec<u16>, Error
     if asks.iter().any(|ask| ask.id().is_none()) {
         return Err(Cause::NoId.into());
     }
-    let targets = targets(context, asks)?;
+    let mut targets = targets(context, asks)?;
+    for target in &mut targets {
+        target.wants_number = true;
+    }
     let mut wait = Wait::new(longest(targets.iter().map(|target| target.timeout)));
     let targets: Vec<_> = targets.iter().collect();
     let store = &context.store;
@@ -40,7 +42,7 @@ pub(crate) fn numbers(context: &Context, asks: &[Ask]) -> Result<Vec<u16>, Error
         // `prune` may have forgotten one since: it looks at the uses once more after that.
         let snapshot = store.snapshot()?;
         let mut found = targets.iter().zip(&ports);
-        if found.all(|(target, &port)| snapshot.port_of(&target.key) == Some(port)) {
+        if found.all(|(target, &port)| port_of(&snapshot, target) == Some(port)) {
             return Ok(ports);
         }
     }
@@ -106,9 +108,10 @@ async fn try_assign(
     let (demands, others): (Vec<&Target<'_>>, Vec<&Target<'_>>) =
         targets.iter().partition(|target| target.ask.is_exact());
     for target in demands.into_iter().chain(others) {
-        if change.snapshot().port_of(&target.key).is_none() {
-            let port = choose(context, &change, target)?;
-            change.assign(&target.key, port);
+        let known = known(store, change.snapshot(), target)?;
+        if !matches!(known, Known::All(_)) {
+            let port = choose(context, &change, target, known)?;
+            give(&mut change, target, port);
         }
     }
     let ports = remembered(store, change.snapshot(), targets)?;
@@ -116,18 +119,28 @@ async fn try_assign(
     Ok(ports.expect("every id has a port by now"))
 }
 
+/// Gives the id all of its ports, of which this is the first.
+pub(super) fn give(change: &mut Transaction<'_>, target: &Target<'_>, first: u16) {
+    for offset in target.ask.group.offsets() {
+        let member = member(&target.key, offset);
+        if change.snapshot().port_of(&member) != Some(first + offset) {
+            change.assign(&member, first + offset);
+        }
+    }
+}
+
 /// The ports of the ids by what was last read of the store, if it knows all of them: it may have changed since. A demand
 /// is not met by that.
 pub(super) fn last_read(context: &Context, targets: &[&Target<'_>]) -> Option<Vec<u16>> {
     let snapshot = context.store.last_read()?;
     let port_of = |target: &&Target<'_>| {
-        let port = snapshot.port_of(&target.key);
+        let port = port_of(&snapshot, target);
         port.filter(|_| !target.ask.is_exact())
     };
     targets.iter().map(port_of).collect()
 }
 
-/// The ports of the ids, if the store knows all of them.
+/// The first ports of the ids, if the store knows all that is asked for.
 fn remembered(
     store: &Store,
     snapshot: &Snapshot,
@@ -135,157 +148,17 @@ fn remembered(
 ) -> Result<Option<Vec<u16>>, Error> {
     let mut ports = Vec::with_capacity(targets.len());
     for target in targets {
-        let port = snapshot.port_of(&target.key);
-        if let Preference::Exact(wanted) = target.ask.preference {
-            check_exact(store, snapshot, &target.key, wanted, port)?;
+        if let Known::All(port) = known(store, snapshot, target)? {
+            ports.push(port);
         }
-        ports.extend(port);
     }
     Ok((ports.len() == targets.len()).then_some(ports))
-}
-
-/// An exact port conflicts with another one of the same id, and with another id that has it.
-fn check_exact(
-    store: &Store,
-    snapshot: &Snapshot,
-    key: &str,
-    wanted: u16,
-    port: Option<u16>,
-) -> Result<(), Error> {
-    let (id, store) = (key.to_owned(), store.path().to_owned());
-    let conflict = match port {
-        _ if wanted == 0 => Cause::NotAPort { id: Some(id) },
-        Some(has) if has == wanted => return Ok(()),
-        Some(has) => Cause::HasOtherPort {
-            id,
-            wanted,
-            has,
-            store,
-        },
-        None => match snapshot.id_of(wanted) {
-            None => return Ok(()),
-            Some(other) => Cause::PortOfOther {
-                id,
-                wanted,
-                other: other.to_owned(),
-                store,
-            },
-        },
-    };
-    Err(conflict.into())
-}
-
-/// A port for an id that has none: the preferred one, or the first of the id's own order that is in the pool and free.
-/// The store's lock is held.
-pub(super) fn choose(
-    context: &Context,
-    change: &Transaction<'_>,
-    target: &Target<'_>,
-) -> Result<u16, Error> {
-    let (ask, store) = (target.ask, &context.store);
-    if let Preference::Exact(port) = ask.preference {
-        // Another id can have got it since the store was read without its lock.
-        check_exact(store, change.snapshot(), &target.key, port, None)?;
-        warn_if_ephemeral(port);
-        return Ok(port);
-    }
-    let assigned: PortSet = change.snapshot().iter().map(|(_, port)| port).collect();
-    let leases = store.leases();
-    let holder = |port| leases.holder(port, change.access());
-    let probe = Probe::default();
-    let is_free = |port| {
-        (probe.can_be_bound(port)).map_err(|source| refused(ask.id(), at_localhost(port), source))
-    };
-    if let Preference::Default(port) = ask.preference
-        && port >= UNPRIVILEGED
-        && !assigned.contains(port)
-        && holder(port)?.is_none()
-        && is_free(port)?
-    {
-        return Ok(port);
-    }
-    let pool = pool(context, ask);
-    let (mut held, mut taken) = (0, 0);
-    for port in ports::walk(&target.key) {
-        if !pool.contains(port) || assigned.contains(port) {
-            continue;
-        }
-        if let Some(holder) = holder(port)? {
-            // A guard of this very id, whose assignment was lost: with the store, or by an edit.
-            if holder.key.as_deref() == Some(&*target.key) {
-                return Ok(port);
-            }
-            held += 1;
-        } else if is_free(port)? {
-            return Ok(port);
-        } else {
-            taken += 1;
-        }
-    }
-    let assigned = pool.intersection(&assigned).len();
-    Err(exhausted(context, ask, [assigned, held, taken]))
-}
-
-/// No port of the pool is free: so many are assigned, held, and in use.
-pub(super) fn exhausted(
-    context: &Context,
-    ask: &Ask,
-    [assigned, held, taken]: [usize; 3],
-) -> Error {
-    let considered = pool(context, ask).len();
-    let why_none = (considered == 0).then(|| {
-        if ask.ports.is_some() {
-            return "the request's set of ports is empty; give it some".to_owned();
-        }
-        format!(
-            "this system gives the ports {} to outgoing connections, and nothing is left for the pool; set `PORT_FOR_POOL` \
-             to ports that they do not get, or keep some from them, on Linux with `sysctl \
-             net.ipv4.ip_local_reserved_ports=20000-29999`, and set `PORT_FOR_POOL=20000-29999`",
-            PortSet::ephemeral()
-        )
-    });
-    let (id, store) = (ask.id().map(str::to_owned), context.store.path().to_owned());
-    Cause::Exhausted {
-        id,
-        why_none,
-        considered,
-        assigned,
-        held,
-        taken,
-        store,
-    }
-    .into()
-}
-
-/// Warns, once a port, that a demanded port can be lost to an outgoing connection.
-pub(super) fn warn_if_ephemeral(port: u16) {
-    static EPHEMERAL: Lazy<PortSet> = Lazy::new(|| &PortSet::ephemeral() - &PortSet::reserved());
-    static WARNED: Mutex<PortSet> = Mutex::new(PortSet::new());
-    if !EPHEMERAL.contains(port) {
-        return;
-    }
-    // The set is whole after every step.
-    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    if warned.insert(port) {
-        tell(&format!(
-            "port {port} was demanded, and is one of those that this system gives to outgoing connections ({}): while it is \
-             not held, one of them can take it",
-            *EPHEMERAL
-        ));
-    }
-}
-
-/// What an id gets its first port from.
-pub(super) fn pool<'a>(context: &'a Context, ask: &'a Ask) -> &'a PortSet {
-    // The system is asked once by each process: its answers rarely change, and cost as much as the rest of the choice.
-    static GOOD: Lazy<PortSet> = Lazy::new(PortSet::good);
-    let pool = ask.ports.as_ref().or(context.config.pool.as_ref());
-    pool.unwrap_or_else(|| &GOOD)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::Preference;
 
     fn assigned(context: &Context, asks: &[Ask]) -> Result<Vec<u16>, Error> {
         numbers(context, asks)

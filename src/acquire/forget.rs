@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 #[cfg(feature = "cli")]
 use crate::config::checkout;
 use crate::context::Context;
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::files::{Access, LOCKS_CAN_BE_REMOVED};
+use crate::group::member;
 use crate::lease::{Lease, record};
 use crate::ports::PortSet;
-use crate::store::{Assignment, Store, Transaction};
+use crate::store::{Assignment, Snapshot, Store, Transaction};
 use crate::wait::{Wait, without_pending};
 
 /// Forgets the port of `id`, unless it is held.
@@ -20,26 +21,44 @@ pub(crate) fn release(context: &Context, id: &str) -> Result<Option<u16>, Error>
         return Ok(None);
     }
     let mut change = store.begin(context.config.timeout)?;
-    let Some(port) = change.snapshot().port_of(&key) else {
-        return Ok(None);
-    };
-    let Some(lease) = take_for_a_moment(store, port, change.access())? else {
-        let lease = store.leases().path(port);
-        return Err(Cause::Busy {
+    if let Some(leader) = change.snapshot().leader_of(&key) {
+        let what = format!(
+            "`{key}` is a port of the group `{leader}` in `{}`, whose ports are released together: release that id",
+            store.path().display()
+        );
+        return Err(Cause::Group {
+            kind: ErrorKind::Conflict,
             id: Some(id.to_owned()),
-            port,
-            holder: record::read(&lease),
-            waited: Wait::GLANCE,
-            lease,
-            advice: "what is in use cannot be forgotten: let it end first",
+            what,
+            release: None,
         }
         .into());
+    }
+    let Some((first, offsets)) = change.snapshot().group_of(&key) else {
+        return Ok(None);
     };
-    change.remove(&key);
+    let mut leases = Vec::new();
+    for offset in std::iter::once(0).chain(offsets) {
+        let port = first + offset;
+        let Some(lease) = take_for_a_moment(store, port, change.access())? else {
+            let lease = store.leases().path(port);
+            return Err(Cause::Busy {
+                id: Some(member(id, offset).into_owned()),
+                port,
+                holder: record::read(&lease),
+                waited: Wait::GLANCE,
+                lease,
+                advice: "what is in use cannot be forgotten: let it end first",
+            }
+            .into());
+        };
+        leases.push(lease);
+        change.remove(&member(&key, offset));
+    }
     change.commit()?;
-    // Under both locks: a waiter for the lease notices that its file is gone.
-    lease.remove()?;
-    Ok(Some(port))
+    // Under both locks: a waiter for a lease notices that its file is gone.
+    leases.into_iter().try_for_each(Lease::remove)?;
+    Ok(Some(first))
 }
 
 /// Forgets what was not used for that long, in this namespace.
@@ -72,8 +91,9 @@ pub(super) async fn make_room(
     ports: &PortSet,
     asked: &[&str],
 ) -> Result<Vec<Assignment>, Error> {
-    forget_unused(context, wait, unused_for, |key, port| {
-        (ports.contains(port) && !asked.contains(&key)).then_some(key)
+    forget_unused(context, wait, unused_for, |key, its| {
+        let has_one = its.iter().any(|&port| ports.contains(port));
+        (has_one && !asked.contains(&key)).then_some(key)
     })
     .await
 }
@@ -86,7 +106,7 @@ async fn forget_unused(
     context: &Context,
     wait: &mut Wait,
     unused_for: Duration,
-    name: impl for<'key> Fn(&'key str, u16) -> Option<&'key str>,
+    name: impl for<'key> Fn(&'key str, &[u16]) -> Option<&'key str>,
 ) -> Result<Vec<Assignment>, Error> {
     let store = &context.store;
     if store.access()?.is_none() {
@@ -94,35 +114,40 @@ async fn forget_unused(
     }
     let mut change = store.begin_within(wait).await?;
     let access = change.access();
-    let all: Vec<_> = change.snapshot().iter().map(own).collect();
+    let all: Vec<_> = change.snapshot().groups().map(own).collect();
     let mut forgotten = Vec::new();
     for batch in all.chunks(BATCH) {
         let mut leases = Vec::new();
-        for (key, port) in batch {
-            if let Some(name) = name(key, *port)
-                && let Some(found) = unused(store, name, *port, access, unused_for)?
-                // A holder that took it since we looked uses it.
-                && let Some(lease) = take_for_a_moment(store, *port, access)?
+        for (key, ports) in batch {
+            if let Some(name) = name(key, ports)
+                && let Some(found) = unused(store, name, ports, access, unused_for)?
+                // A holder that took one since we looked uses them.
+                && let Some(own) = take_all_for_a_moment(store, ports, access)?
             {
-                change.remove(key);
-                leases.push((key, lease, found));
+                for member in Snapshot::members_of(key, ports) {
+                    change.remove(&member);
+                }
+                leases.push((key, own, found));
             }
         }
         change.commit()?;
         // A caller that was given the number meanwhile has put its use on record, and then looked whether the number is
         // still there. If it was, the use is there by now.
         let mut gone = Vec::new();
-        for (key, lease, found) in leases {
-            match store.leases().last_used(found.port())? {
+        for (key, own, found) in leases {
+            match last_used(store, found.ports())? {
                 Some(last) if Some(last) != found.last_used() && !is_over(last, unused_for) => {
-                    change.assign(key, found.port());
+                    let members = Snapshot::members_of(key, found.ports());
+                    for (member, &port) in members.iter().zip(found.ports()) {
+                        change.assign(member, port);
+                    }
                 }
-                _ => gone.push((lease, found)),
+                _ => gone.push((own, found)),
             }
         }
         change.commit()?;
-        for (lease, found) in gone {
-            lease.remove()?;
+        for (own, found) in gone {
+            own.into_iter().try_for_each(Lease::remove)?;
             forgotten.push(found);
         }
     }
@@ -130,24 +155,31 @@ async fn forget_unused(
     Ok(forgotten)
 }
 
-fn own((key, port): (&str, u16)) -> (String, u16) {
-    (key.to_owned(), port)
+fn own((key, ports): (&str, Vec<u16>)) -> (String, Vec<u16>) {
+    (key.to_owned(), ports)
+}
+
+/// When one of the ports was last used.
+fn last_used(store: &Store, ports: &[u16]) -> Result<Option<SystemTime>, Error> {
+    let uses = ports.iter().map(|&port| store.leases().last_used(port));
+    uses.reduce(|last, other| Ok(last?.max(other?)))
+        .unwrap_or(Ok(None))
 }
 
 /// What is known of an assignment that was not used for that long; none if it was.
 fn unused(
     store: &Store,
     name: &str,
-    port: u16,
+    ports: &[u16],
     access: Access,
     unused_for: Duration,
 ) -> Result<Option<Assignment>, Error> {
     let leases = store.leases();
-    if leases.last_used(port)?.is_none() {
+    if last_used(store, ports)?.is_none() {
         // Nothing is known, so the time is counted from now on.
-        leases.record_use(port, access)?;
+        leases.record_use(ports[0], access)?;
     }
-    let found = Assignment::look(leases, access, name, port)?;
+    let found = Assignment::look(leases, access, name, ports.to_vec())?;
     let last = found.last_used().unwrap_or_else(SystemTime::now);
     let is_unused = found.holder().is_none() && is_over(last, unused_for);
     Ok(is_unused.then_some(found))
@@ -180,6 +212,18 @@ fn remove_strays_under(store: &Store, change: &Transaction<'_>) -> Result<(), Er
         }
     }
     Ok(())
+}
+
+/// The leases of all the ports, unless one is held for longer than a glance takes.
+fn take_all_for_a_moment(
+    store: &Store,
+    ports: &[u16],
+    access: Access,
+) -> Result<Option<Vec<Lease>>, Error> {
+    let leases = ports
+        .iter()
+        .map(|&port| take_for_a_moment(store, port, access));
+    leases.collect()
 }
 
 /// The lease of the port, unless it is held for longer than a glance takes.

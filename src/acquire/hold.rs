@@ -1,56 +1,89 @@
 //! The listening socket on a leased port, and what to do about a stranger who has it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::assign;
+use super::choose::choose_other;
 use super::refused::refused;
 use super::target::{Place, Target};
 use super::tell::{PATIENCE, say, tell};
-use crate::ask::OnBusy;
+use crate::ask::{Ask, OnBusy};
 use crate::context::Context;
 use crate::error::{Cause, Error, ErrorKind};
-use crate::guard::{self, Hold, PortGuard, Refused};
+use crate::group::member;
+use crate::guard::{self, Held, Hold, PortGuard, Refused};
 use crate::lease::Lease;
 use crate::server;
 use crate::text::Subject;
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
 
-/// Guards, each with the number of its ask; none when an id was moved to another port, and all has to begin again.
+/// The guards of each ask, with its number; none when an id was moved to another port, and all has to begin again.
 pub(super) async fn all(
     context: &Context,
     places: &[Place<'_>],
     leases: Vec<Lease>,
     wait: &mut Wait,
-) -> Result<Option<Vec<(usize, PortGuard)>>, Error> {
+) -> Result<Option<Vec<(usize, Vec<PortGuard>)>>, Error> {
     let mut guards = Vec::with_capacity(places.len());
-    for (&(target, port), lease) in places.iter().zip(leases) {
-        let Some(hold) = hold(context, target, port, &lease, wait).await? else {
+    // What is held of the groups, of which the ports of one need not stand side by side.
+    let mut groups: BTreeMap<usize, (&Target<'_>, BTreeMap<u16, Held>)> = BTreeMap::new();
+    for (place, lease) in places.iter().zip(leases) {
+        let Some(hold) = hold(context, place, &lease, wait).await? else {
             return Ok(None);
         };
-        let id = target.ask.id().map(str::to_owned);
-        guards.push((target.nth, PortGuard::new(id, hold, lease)));
+        let target = place.target;
+        if target.ask.group.is_single() {
+            let id = target.ask.id().map(str::to_owned);
+            guards.push((target.nth, vec![PortGuard::new(id, hold, lease)]));
+        } else {
+            let (_, group) = groups
+                .entry(target.nth)
+                .or_insert((target, BTreeMap::new()));
+            group.insert(place.offset, (hold, lease));
+        }
+    }
+    for (nth, (target, held)) in groups {
+        guards.push((nth, of_group(target.ask, held)));
     }
     Ok(Some(guards))
+}
+
+/// A guard for each port of the block; each has its companions. What is held is known by its distance from the first port.
+pub(super) fn of_group(ask: &Ask, mut held: BTreeMap<u16, Held>) -> Vec<PortGuard> {
+    let mut take = |offset| held.remove(&offset).expect("every port of a group is held");
+    let mut guards: Vec<_> = (0..ask.group.block)
+        .map(|nth| {
+            let id = ask.id().map(|id| member(id, nth).into_owned());
+            let own = take(nth);
+            let companions = ask.group.companions.iter();
+            let companions = companions.map(|offset| take(nth + offset)).collect();
+            PortGuard::with_companions(id, own, companions)
+        })
+        .collect();
+    PortGuard::join(&mut guards);
+    guards
 }
 
 /// The listening socket, waited for while a stranger listens there; none when the id was moved instead.
 async fn hold(
     context: &Context,
-    target: &Target<'_>,
-    port: u16,
+    place: &Place<'_>,
     lease: &Lease,
     wait: &mut Wait,
 ) -> Result<Option<Hold>, Error> {
-    let ask = target.ask;
+    let (target, port) = (place.target, place.port);
+    let (ask, key) = (target.ask, place.key());
     let addrs = ask.host.addrs(port);
-    let mut obstacle = Obstacle::new(Some(context.store.path()));
+    let mut obstacle = Obstacle::new(place.name(), Some(context.store.path()));
     loop {
         let taken = match Hold::bind(&addrs, ask.udp) {
             Ok(hold) => {
                 if obstacle.told {
-                    lease.waits_for(target.key(), None)?;
+                    lease.waits_for(key.as_deref(), None)?;
                 }
                 return Ok(Some(hold));
             }
@@ -66,12 +99,12 @@ async fn hold(
         }
         let moves = ask.on_busy == OnBusy::Move && ask.id().is_some() && !ask.is_exact();
         if moves && (wait.is_over() || obstacle.met.elapsed() >= closing_time(target)) {
-            move_away(context, target, port, taken.protocol, wait).await?;
+            move_away(context, place, taken.protocol, wait).await?;
             return Ok(None);
         }
         let told = obstacle.outlast(target, taken, wait).await?;
         if let Some(occupants) = told {
-            lease.waits_for(target.key(), Some(&occupants.to_string()))?;
+            lease.waits_for(key.as_deref(), Some(&occupants.to_string()))?;
         }
     }
 }
@@ -89,6 +122,8 @@ fn closing_time(target: &Target<'_>) -> Duration {
 
 /// A stranger who has a port without a lease.
 pub(super) struct Obstacle<'a> {
+    /// What people call the port.
+    name: Option<Cow<'a, str>>,
     /// Where the id can be released to have another port.
     store: Option<&'a Path>,
     /// When it was met: a lease may have been waited for before. The last holder may still be closing its server's
@@ -99,8 +134,9 @@ pub(super) struct Obstacle<'a> {
 }
 
 impl<'a> Obstacle<'a> {
-    pub(super) fn new(store: Option<&'a Path>) -> Self {
+    pub(super) fn new(name: Option<Cow<'a, str>>, store: Option<&'a Path>) -> Self {
         Self {
+            name,
             store,
             met: Instant::now(),
             told: false,
@@ -119,7 +155,7 @@ impl<'a> Obstacle<'a> {
         taken: Refused,
         wait: &mut Wait,
     ) -> Result<Option<Occupants>, Error> {
-        let id = target.ask.id();
+        let id = self.name.as_deref();
         let (port, protocol) = (taken.addr.port(), taken.protocol);
         // A runtime that is just ending closes its listeners by then.
         let mut left_by = None;
@@ -167,15 +203,14 @@ fn left(taken: &Refused) -> Option<String> {
 /// Assigns another port to an id whose lease we have and whose port a stranger has.
 async fn move_away(
     context: &Context,
-    target: &Target<'_>,
-    port: u16,
+    place: &Place<'_>,
     protocol: Protocol,
     wait: &mut Wait,
 ) -> Result<(), Error> {
-    match try_move(context, target, port, protocol, wait).await {
+    match try_move(context, place, protocol, wait).await {
         Err(error) if error.kind() == ErrorKind::Exhausted => {
-            assign::make_room(context, &[target], wait, error).await?;
-            try_move(context, target, port, protocol, wait).await
+            assign::make_room(context, &[place.target], wait, error).await?;
+            try_move(context, place, protocol, wait).await
         }
         done => done,
     }
@@ -183,16 +218,17 @@ async fn move_away(
 
 async fn try_move(
     context: &Context,
-    target: &Target<'_>,
-    port: u16,
+    place: &Place<'_>,
     protocol: Protocol,
     wait: &mut Wait,
 ) -> Result<(), Error> {
+    let (target, port) = (place.target, place.port);
+    let first = port - place.offset;
     let mut change = context.store.begin_within(wait).await?;
-    if change.snapshot().port_of(&target.key) == Some(port) {
+    if change.snapshot().port_of(&target.key) == Some(first) {
         // Still among the assigned, and occupied: it will not be chosen again.
-        let other = assign::choose(context, &change, target)?;
-        change.assign(&target.key, other);
+        let other = choose_other(context, &change, target)?;
+        assign::give(&mut change, target, other);
         change.commit()?;
         let occupants = Occupants::of(protocol, port);
         let id = target.ask.id().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The whole story, from what is asked for to guards.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,11 @@ use crate::wait::{Wait, Waiter, without_pending};
 mod adopt;
 mod anonymous;
 mod assign;
+mod choose;
 pub(crate) mod forget;
 mod hold;
+mod known;
+mod pool;
 mod refused;
 mod target;
 mod tell;
@@ -30,8 +34,8 @@ use tell::{PATIENCE, say};
 /// How long a newcomer leaves the port to those that wait already: they look every two milliseconds.
 const TURN: Duration = Duration::from_millis(5);
 
-/// Makes all the ports that are asked for yours, or none.
-pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<PortGuard>, Error> {
+/// Makes all the ports that are asked for yours, or none. For each ask, the guards of its block.
+pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<Vec<PortGuard>>, Error> {
     without_pending(guards_for(Waiter::Thread, context, asks))
 }
 
@@ -40,7 +44,7 @@ pub(crate) async fn guards_for(
     waiter: Waiter,
     context: &Arc<Context>,
     asks: &[Ask],
-) -> Result<Vec<PortGuard>, Error> {
+) -> Result<Vec<Vec<PortGuard>>, Error> {
     let targets = targets(context, asks)?;
     let mut wait = Wait::of(waiter, longest(targets.iter().map(Target::limit)));
     let mut guards = 'again: loop {
@@ -59,22 +63,24 @@ pub(crate) async fn guards_for(
             let mut for_store = Wait::of(waiter, left.saturating_sub(wait.elapsed()));
             assign::assign(context, &named, &mut for_store).await?
         };
-        let mut places: Vec<_> = named.into_iter().zip(ports).collect();
-        places.extend(wanted.iter().filter_map(|target| match target.ask.subject {
-            Subject::Port(port) => {
-                assign::warn_if_ephemeral(port);
-                Some((*target, port))
+        let mut places = Vec::with_capacity(wanted.len());
+        for (target, first) in named.into_iter().zip(ports) {
+            target.add_places(first, &mut places)?;
+        }
+        for target in &wanted {
+            if let Subject::Port(first) = target.ask.subject {
+                pool::warn_if_ephemeral(first);
+                target.add_places(first, &mut places)?;
             }
-            _ => None,
-        }));
+        }
         // 2. Ours alone. In the order of the ports, so that two who want the same ones never wait for each other.
-        places.sort_unstable_by_key(|&(_, port)| port);
-        if let Some(pair) = places.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-            let (id, port) = (pair[0].0.ask.id().map(str::to_owned), Some(pair[0].1));
+        places.sort_unstable_by_key(|place| place.port);
+        if let Some(pair) = places.windows(2).find(|pair| pair[0].port == pair[1].port) {
+            let (id, port) = (pair[0].name().map(Cow::into_owned), Some(pair[0].port));
             return Err(Cause::Twice { id, port }.into());
         }
         let mut leases = Vec::with_capacity(places.len());
-        for &place in &places {
+        for place in &places {
             match lease(context, &places, place, &mut wait).await? {
                 Some(lease) => leases.push(lease),
                 None => continue 'again,
@@ -101,15 +107,16 @@ pub(crate) async fn guards_for(
         break guards;
     };
     guards.sort_unstable_by_key(|&(nth, _)| nth);
-    let mut guards: Vec<_> = guards.into_iter().map(|(_, guard)| guard).collect();
-    for guard in &mut guards {
+    let mut guards: Vec<_> = guards.into_iter().map(|(_, guards)| guards).collect();
+    for guard in guards.iter_mut().flatten() {
         guard.set_neighbours(Arc::clone(context) as _);
     }
     Ok(guards)
 }
 
-/// For callers that know how many ports they asked for.
-pub(crate) fn array<const N: usize>(guards: Vec<PortGuard>) -> [PortGuard; N] {
+/// For callers that know how many ports they asked for, each by itself.
+pub(crate) fn array<const N: usize>(guards: Vec<Vec<PortGuard>>) -> [PortGuard; N] {
+    let guards: Vec<_> = guards.into_iter().flatten().collect();
     guards
         .try_into()
         .expect("there is one guard for each port that was asked for")
@@ -119,14 +126,16 @@ pub(crate) fn array<const N: usize>(guards: Vec<PortGuard>) -> [PortGuard; N] {
 async fn lease(
     context: &Context,
     places: &[Place<'_>],
-    (target, port): Place<'_>,
+    place: &Place<'_>,
     wait: &mut Wait,
 ) -> Result<Option<Lease>, Error> {
-    let (store, id) = (&context.store, target.ask.id());
+    let (target, port) = (place.target, place.port);
+    let store = &context.store;
     let leases = store.leases();
     let access = store.access_or_make()?;
     let (began, mut told) = (Instant::now(), false);
-    let key = target.key();
+    let (key, id) = (place.key(), place.name());
+    let (key, id) = (key.as_deref(), id.as_deref());
     // A holder that comes back at once would always be faster than those who wait.
     let others_first = match leases.try_take_as_newcomer(port, key, access)? {
         Newcomer::Taken(lease) => return Ok(Some(lease)),
@@ -187,8 +196,9 @@ async fn lease(
 
 fn still_assigned(context: &Context, places: &[Place<'_>]) -> Result<bool, Error> {
     let snapshot = context.store.snapshot()?;
-    let mut named = places
-        .iter()
-        .filter(|(target, _)| target.ask.id().is_some());
-    Ok(named.all(|(target, port)| snapshot.port_of(&target.key) == Some(*port)))
+    let is_assigned = |place: &Place<'_>| match place.key() {
+        Some(key) => snapshot.port_of(&key) == Some(place.port),
+        None => true,
+    };
+    Ok(places.iter().all(is_assigned))
 }

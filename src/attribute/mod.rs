@@ -119,6 +119,21 @@ impl Wanted {
         self
     }
 
+    /// `block = 6`, or as many as the parameter's array has.
+    #[must_use]
+    pub fn block(mut self, ports: impl TryInto<u16>) -> Self {
+        // Too many for a number of ports is as wrong as too many for a block.
+        self.ask.group.block = ports.try_into().unwrap_or(u16::MAX);
+        self
+    }
+
+    /// `companions = [10_000]`.
+    #[must_use]
+    pub fn companions(mut self, offsets: impl IntoIterator<Item = u16>) -> Self {
+        self.ask.group.companions = offsets.into_iter().collect();
+        self
+    }
+
     /// `start = redis()`.
     #[must_use]
     pub fn start(mut self, command: ServerCommand) -> Self {
@@ -204,8 +219,8 @@ async fn guards_for<const N: usize>(
     let guards = acquire::guards_for(waiter, context, &asks).await?;
     let mut guards = guards.into_iter().zip(commands);
     for slot in slots.iter_mut().filter(|slot| slot.is_none()) {
-        let (guard, command) = guards.next().expect("there is one for each slot");
-        let mut own = Slot::new(guard);
+        let (group, command) = guards.next().expect("there is one for each slot");
+        let mut own = Slot::new(group);
         if let Some(command) = command {
             own.start(waiter, &command).await?;
         }

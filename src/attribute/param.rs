@@ -15,6 +15,7 @@ use crate::wait::Waiter;
 /// |---|---|
 /// | [`PortGuard`] | the guard |
 /// | `&PortGuard`, `&mut PortGuard` | the guard, lent |
+/// | `Vec<PortGuard>`, `[PortGuard; N]`, `&[PortGuard]`, `&mut [PortGuard]` | with `block = …`: a guard for each port of the block; an array says how many by itself |
 /// | [`std::net::TcpListener`] | the listening socket, taken from the guard |
 #[cfg_attr(
     feature = "tokio",
@@ -39,7 +40,8 @@ use crate::wait::Waiter;
 #[diagnostic::on_unimplemented(
     message = "a port cannot be given as `{Self}`",
     label = "not a type that `#[port_for]` can fill",
-    note = "it can fill `PortGuard`, `&PortGuard`, `&mut PortGuard`, `std::net::TcpListener`, `u16` (the port), \
+    note = "it can fill `PortGuard`, `&PortGuard`, `&mut PortGuard`, with `block = …` `Vec<PortGuard>`, `[PortGuard; N]`, \
+            `&[PortGuard]` and `&mut [PortGuard]`, `std::net::TcpListener`, `u16` (the port), \
             `std::net::SocketAddr`, with `start = …` `Server`, `&Server` and `&mut Server`, \
             with `shared = …` `SharedServer` and `&SharedServer`, and with the feature `tokio` also `tokio::net::TcpListener`"
 )]
@@ -51,7 +53,8 @@ pub trait FromGuard<'slot>: Sized {
 /// Where the attribute keeps a guard while the test's body runs. That no other crate can name it seals [`FromGuard`].
 #[derive(Debug)]
 pub struct Slot {
-    guard: Option<PortGuard>,
+    /// One for each port of the block.
+    guards: Vec<PortGuard>,
     server: Option<Server>,
     shared: Option<SharedServer>,
     last_words: Option<LastWords>,
@@ -67,9 +70,9 @@ enum LastWords {
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 impl Slot {
-    pub(crate) fn new(guard: PortGuard) -> Self {
+    pub(crate) fn new(guards: Vec<PortGuard>) -> Self {
         Self {
-            guard: Some(guard),
+            guards,
             server: None,
             shared: None,
             last_words: None,
@@ -78,7 +81,7 @@ impl Slot {
 
     pub(super) fn shared(server: SharedServer) -> Self {
         Self {
-            guard: None,
+            guards: Vec::new(),
             server: None,
             last_words: Some(LastWords::Shared(server.known())),
             shared: Some(server),
@@ -91,8 +94,8 @@ impl Slot {
         waiter: Waiter,
         command: &ServerCommand,
     ) -> Result<(), crate::error::Error> {
-        let guard = self.guard.as_mut().expect("a slot is started with one");
-        guard.stays();
+        self.guards.iter().for_each(PortGuard::stays);
+        let guard = (self.guards.first_mut()).expect("a slot is started with one");
         let server = start_for(waiter, guard, command).await?;
         self.last_words = Some(LastWords::Own(server.obituary()));
         self.server = Some(server.stopping_when_dropped());
@@ -121,28 +124,78 @@ impl Slot {
         Ok(&mut self.shared)
     }
 
-    /// The guard, if the port is the test's.
-    fn own(&mut self) -> Result<&mut Option<PortGuard>, Failure> {
+    /// The guards, if the ports are the test's.
+    fn own(&mut self) -> Result<&mut Vec<PortGuard>, Failure> {
         if self.shared.is_some() {
             return Err("the port of a shared server is its keeper's: take a `SharedServer`, a `SocketAddr` or a `u16`".into());
         }
-        Ok(&mut self.guard)
+        Ok(&mut self.guards)
     }
 
-    /// The guard, which stays here until the test's body has ended.
+    /// The guards, which stay here until the test's body has ended.
+    fn group(&mut self) -> Result<&mut Vec<PortGuard>, Failure> {
+        let guards = self.own()?;
+        guards.iter().for_each(PortGuard::stays);
+        Ok(guards)
+    }
+
+    /// The guard of the one port, which stays here likewise.
     fn guard(&mut self) -> Result<&mut PortGuard, Failure> {
-        let guard = self.own()?.as_mut();
-        let guard = guard.expect("a slot is read once, for its one parameter");
-        guard.stays();
-        Ok(guard)
+        Ok(one(self.group()?)?)
+    }
+}
+
+fn one(guards: &mut [PortGuard]) -> Result<&mut PortGuard, String> {
+    match guards {
+        [guard] => Ok(guard),
+        all => Err(format!(
+            "a block of {0} ports is more than this parameter can take: take a `Vec<PortGuard>` or a `[PortGuard; {0}]`",
+            all.len()
+        )),
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl FromGuard<'_> for PortGuard {
     fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
-        let guard = slot.own()?.take();
-        Ok(guard.expect("a slot is read once, for its one parameter"))
+        let guards = slot.own()?;
+        one(guards)?;
+        Ok(guards.remove(0))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl FromGuard<'_> for Vec<PortGuard> {
+    fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
+        Ok(std::mem::take(slot.own()?))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<const N: usize> FromGuard<'_> for [PortGuard; N] {
+    fn from_slot(slot: &mut Slot) -> Result<Self, Failure> {
+        let guards = Vec::from_slot(slot)?;
+        let ports = guards.len();
+        let wrong = |_| {
+            format!(
+                "a block of {ports} ports is no `[PortGuard; {N}]`: let both have the same number"
+            )
+        };
+        Ok(guards.try_into().map_err(wrong)?)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'slot> FromGuard<'slot> for &'slot [PortGuard] {
+    fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
+        Ok(slot.group()?)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'slot> FromGuard<'slot> for &'slot mut [PortGuard] {
+    fn from_slot(slot: &'slot mut Slot) -> Result<Self, Failure> {
+        Ok(slot.group()?)
     }
 }
 

@@ -38,31 +38,58 @@ pub use ready::{all_of, looks_for_a_line, parse_ready, parse_signal};
 pub use waiting::{Doing, doing};
 pub use words::split;
 
-/// The numbers of the ids' ports, assigned in one write; of the first id exactly `exact`, if there is one.
-pub fn numbers(port_for: &PortFor, ids: &[String], exact: Option<u16>) -> Result<Vec<u16>, Error> {
-    acquire::numbers(port_for.context(), &asks(ids, exact))
+/// What is wanted beside the names.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The port that the first name is to have.
+    pub exact: Option<u16>,
+    /// Where to hold the ports.
+    pub host: Option<Host>,
+    /// Whether the UDP ports are wanted as well.
+    pub udp: bool,
+    /// How many consecutive ports the first name is to have.
+    pub block: Option<u16>,
+    /// How far above each of them companions are.
+    pub companions: Vec<u16>,
 }
 
-/// Guards for the ids, all or none; at this host, and with their UDP ports, if that is wanted.
+/// The numbers of each id's ports, in ascending order, assigned in one write.
+pub fn numbers(
+    port_for: &PortFor,
+    ids: &[String],
+    wanted: &Wanted,
+) -> Result<Vec<Vec<u16>>, Error> {
+    let asks = asks(ids, wanted);
+    let firsts = acquire::numbers(port_for.context(), &asks)?;
+    let all = asks.iter().zip(firsts);
+    let ports = all.map(|(ask, first)| {
+        let offsets = ask.group.offsets().into_iter();
+        offsets.map(|offset| first + offset).collect()
+    });
+    Ok(ports.collect())
+}
+
+/// Guards for the ids, all or none, and for each a list: of the ports of its block.
 pub fn guards(
     port_for: &PortFor,
     ids: &[String],
-    exact: Option<u16>,
-    host: Option<Host>,
-    udp: bool,
-) -> Result<Vec<PortGuard>, Error> {
-    let mut asks = asks(ids, exact);
-    for ask in &mut asks {
-        ask.host = host.unwrap_or(ask.host);
-        ask.udp = udp;
-    }
-    acquire::guards(port_for.context(), &asks)
+    wanted: &Wanted,
+) -> Result<Vec<Vec<PortGuard>>, Error> {
+    acquire::guards(port_for.context(), &asks(ids, wanted))
 }
 
-fn asks(ids: &[String], exact: Option<u16>) -> Vec<Ask> {
+fn asks(ids: &[String], wanted: &Wanted) -> Vec<Ask> {
     let mut asks: Vec<_> = ids.iter().cloned().map(Ask::new).collect();
-    if let (Some(port), Some(first)) = (exact, asks.first_mut()) {
-        first.preference = Preference::Exact(port);
+    for ask in &mut asks {
+        ask.host = wanted.host.unwrap_or(ask.host);
+        ask.udp = wanted.udp;
+    }
+    if let Some(first) = asks.first_mut() {
+        if let Some(port) = wanted.exact {
+            first.preference = Preference::Exact(port);
+        }
+        first.group.block = wanted.block.unwrap_or(1);
+        first.group.companions.clone_from(&wanted.companions);
     }
     asks
 }
@@ -127,7 +154,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// What has a port, as far as the system tells.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Uses {
     /// The processes that listen.
     pub occupants: Vec<Occupant>,

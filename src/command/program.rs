@@ -94,23 +94,24 @@ mod sys {
         let mut kept = Vec::new();
         let mut passed = Vec::new();
         for guard in guards {
-            if let Some(lock) = guard.lock() {
+            for lock in guard.locks() {
                 kept.push(copy(guard, lock.as_fd(), behind)?);
             }
-            let hold = guard.hold().lock();
+            let mut hold = guard.hold().lock();
+            // The program binds them by itself, even if it is given the port.
+            (hold.vacate_companions()).map_err(|error| cannot(guard, "its companions", error))?;
             #[cfg(target_os = "linux")]
-            if let Some(marker) = hold.marker() {
+            for marker in hold.markers() {
                 kept.push(copy(guard, marker, behind)?);
+            }
+            // Shut down they stay bound, and so keep away others that would find the port free before the server is up.
+            // They listen to nothing, however long the server lives with them.
+            for socket in hold.quiet_sockets() {
+                kept.push(copy(guard, socket, behind)?);
             }
             if let Some(listener) = hold.listener() {
                 let name = handover::fd_name(guard.id().unwrap_or("unknown"));
                 passed.push((name, copy(guard, listener, behind)?));
-            } else {
-                // Shut down they stay bound, and so keep away others that would find the port free before the server
-                // is up. They listen to nothing, however long the server lives with them.
-                for socket in hold.sockets() {
-                    kept.push(copy(guard, socket, behind)?);
-                }
             }
         }
         passed.extend(others);
@@ -120,16 +121,14 @@ mod sys {
     }
 
     fn copy(guard: &PortGuard, fd: impl AsFd, behind: RawFd) -> Result<OwnedFd, Error> {
-        rustix::io::fcntl_dupfd_cloexec(fd, behind).map_err(|error| {
-            let state = format!("its descriptors cannot be copied: {error}");
-            let advice = "close what this process has open";
-            guard.handoff(
-                "hand the port over",
-                state,
-                advice,
-                Some(io::Error::from(error)),
-            )
-        })
+        rustix::io::fcntl_dupfd_cloexec(fd, behind)
+            .map_err(|error| cannot(guard, "its descriptors", error.into()))
+    }
+
+    fn cannot(guard: &PortGuard, what: &str, error: io::Error) -> Error {
+        let state = format!("{what} cannot be handed over: {error}");
+        let advice = "close what this process has open";
+        guard.handoff("hand the port over", state, advice, Some(error))
     }
 }
 

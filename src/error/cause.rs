@@ -67,6 +67,16 @@ pub(crate) enum Cause {
         id: Option<String>,
     },
 
+    /// What is wrong with a request for ports that belong together, or in the way of it.
+    Group {
+        kind: ErrorKind,
+        id: Option<String>,
+        /// A sentence, with what to do.
+        what: String,
+        /// What else can be done: release this id of the store.
+        release: Option<(PathBuf, String)>,
+    },
+
     Busy {
         id: Option<String>,
         port: u16,
@@ -121,6 +131,8 @@ pub(crate) enum Cause {
         held: usize,
         taken: usize,
         store: PathBuf,
+        /// Of ports that belong together: what they are, and the largest block that there is room for.
+        group: Option<(String, usize)>,
     },
 
     NoneAbove {
@@ -229,7 +241,9 @@ impl Cause {
             Self::Handoff { .. } => ErrorKind::Handoff,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Start { .. } | Self::Recipe { .. } => ErrorKind::NotStarted,
-            Self::Server { kind, .. } | Self::Shared { kind, .. } => *kind,
+            Self::Server { kind, .. } | Self::Shared { kind, .. } | Self::Group { kind, .. } => {
+                *kind
+            }
         }
     }
 
@@ -252,6 +266,7 @@ impl Cause {
             | Self::HasOtherPort { id, .. }
             | Self::PortOfOther { id, .. } => Some(id),
             Self::NotAPort { id }
+            | Self::Group { id, .. }
             | Self::Busy { id, .. }
             | Self::Occupied { id, .. }
             | Self::Exhausted { id, .. }

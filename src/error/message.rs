@@ -86,6 +86,15 @@ impl fmt::Display for Cause {
                 "cannot have exactly port 0{}: it stands for no port; ask for one from 1 to 65535",
                 For(id)
             ),
+            Self::Group { what, release, .. } => {
+                f.write_str(what)?;
+                match release {
+                    Some((store, key)) => {
+                        write!(f, ", or release it first: `{}`", Unbind(store, key))
+                    }
+                    None => Ok(()),
+                }
+            }
             Self::Busy {
                 id,
                 port,
@@ -175,6 +184,24 @@ impl fmt::Display for Cause {
                 held,
                 taken,
                 store,
+                group: Some((group, largest)),
+            } => write!(
+                f,
+                "there is no room for {group}{}: the largest block that would fit has {largest} ports (of {considered} ports \
+                 considered, {assigned} are assigned to other ids in `{}`, {held} are held and {taken} are in use); ask for a \
+                 smaller one, release ids that are no longer needed, or widen `PORT_FOR_POOL`",
+                For(id),
+                store.display()
+            ),
+            Self::Exhausted {
+                id,
+                why_none: None,
+                considered,
+                assigned,
+                held,
+                taken,
+                store,
+                group: None,
             } => write!(
                 f,
                 "no port is left{}: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \

@@ -65,6 +65,8 @@ pub(crate) struct Hold {
     inherited: bool,
     /// The system's number of the listener that was taken.
     taken: Option<u64>,
+    /// The ports that go with this one: held while it is held or taken, and vacated with it.
+    companions: Vec<Hold>,
 }
 
 #[derive(Debug)]
@@ -202,7 +204,13 @@ impl Hold {
             servers: 0,
             inherited: false,
             taken: None,
+            companions: Vec::new(),
         }
+    }
+
+    /// Has the ports go with this one.
+    pub(super) fn accompany(&mut self, companions: Vec<Hold>) {
+        self.companions = companions;
     }
 
     pub(crate) fn state(&self) -> State {
@@ -248,36 +256,52 @@ impl Hold {
         !matches!(self.places[0].udp, Udp::NotAsked)
     }
 
-    /// Marks the port, before it is vacated.
+    /// Marks the port and those that go with it, before they are vacated.
     ///
     /// # Errors
     ///
-    /// `AddrInUse` when another process has marked it.
-    pub(crate) fn mark(&mut self) -> io::Result<()> {
+    /// `AddrInUse` when another process has marked one, with that port.
+    pub(crate) fn mark(&mut self) -> Result<(), (u16, io::Error)> {
         let port = self.addr().port();
-        if self.marker.is_some() || self.inherited && marker::vacater_of(port).is_some() {
-            return Ok(());
+        let is_marked =
+            self.marker.is_some() || self.inherited && marker::vacater_of(port).is_some();
+        if !is_marked {
+            self.marker = Marker::set(port).map_err(|error| (port, error))?;
         }
-        self.marker = Marker::set(port)?;
-        Ok(())
+        self.companions.iter_mut().try_for_each(Self::mark)
     }
 
-    /// The marker, for a program that is to keep the port vacated.
+    /// The markers, for a program that is to keep the ports vacated.
     #[cfg(all(target_os = "linux", feature = "cli"))]
-    pub(crate) fn marker(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        self.marker.as_ref().map(Marker::as_fd)
+    pub(crate) fn markers(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
+        self.all()
+            .filter_map(|hold| Some(hold.marker.as_ref()?.as_fd()))
     }
 
-    /// Stops listening; the port is [marked](Self::mark). UDP has no bound sockets that get nothing: it is closed.
+    /// Stops listening; the ports are [marked](Self::mark). UDP has no bound sockets that get nothing: it is closed.
     pub(crate) fn vacate(&mut self) -> io::Result<()> {
         self.state = State::Vacated;
         self.places.iter_mut().for_each(Place::close_udp);
-        self.places.iter_mut().try_for_each(Place::quiesce)
+        self.places.iter_mut().try_for_each(Place::quiesce)?;
+        self.companions.iter_mut().try_for_each(Self::vacate)
+    }
+
+    /// Vacates the ports that go with this one.
+    #[cfg(unix)]
+    pub(crate) fn vacate_companions(&mut self) -> io::Result<()> {
+        for companion in &mut self.companions {
+            companion.mark().map_err(|(_, error)| error)?;
+            companion.vacate()?;
+        }
+        Ok(())
     }
 
     /// Closes everything, for good.
     pub(crate) fn end(&mut self) -> io::Result<()> {
         self.marker = None;
+        self.companions
+            .iter_mut()
+            .for_each(|hold| hold.marker = None);
         self.close()
     }
 
@@ -291,11 +315,36 @@ impl Hold {
                 closed = closed.and(listener.close());
             }
         }
-        closed
+        let companions = self.companions.iter_mut();
+        companions.fold(closed, |closed, hold| closed.and(hold.close()))
     }
 
-    /// Listens again, everywhere or nowhere.
+    /// Listens again, on all ports and everywhere, or nowhere.
     pub(crate) fn rearm(&mut self) -> Result<(), Refused> {
+        let before: Vec<_> = self.companions.iter().map(Self::state).collect();
+        for nth in 0..self.companions.len() {
+            if let Err(refused) = self.companions[nth].rearm() {
+                self.give_back(&before[..nth]);
+                return Err(refused);
+            }
+        }
+        self.rearm_itself().inspect_err(|_| self.give_back(&before))
+    }
+
+    /// The companions as they were before they were held again. Why that is to be is the news.
+    fn give_back(&mut self, before: &[State]) {
+        for (hold, before) in self.companions.iter_mut().zip(before) {
+            let _ = match before {
+                State::Vacated => {
+                    (hold.mark().map_err(|(_, error)| error)).and_then(|()| hold.vacate())
+                }
+                State::Closed => hold.close(),
+                State::Held | State::Taken | State::Given => Ok(()),
+            };
+        }
+    }
+
+    fn rearm_itself(&mut self) -> Result<(), Refused> {
         if self.state == State::Held {
             // Of which the UDP socket can have been taken all the same: the first place's, and no other's.
             return self.places[0].rearm_udp();
@@ -325,12 +374,18 @@ impl Hold {
             .map(AsFd::as_fd)
     }
 
-    /// All TCP sockets that are on the port, listening or shut down.
+    /// All TCP sockets that are shut down: on the port, and on those that go with it.
     #[cfg(all(unix, feature = "cli"))]
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
+    pub(crate) fn quiet_sockets(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        let sockets = self.places.iter().filter_map(|place| place.tcp.as_ref());
-        sockets.map(AsFd::as_fd)
+        let quiet = self.all().filter(|hold| hold.state != State::Held);
+        let places = quiet.flat_map(|hold| &hold.places);
+        places.filter_map(|place| Some(place.tcp.as_ref()?.as_fd()))
+    }
+
+    #[cfg(all(unix, feature = "cli"))]
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.companions)
     }
 
     /// Closes our copy of a socket that a child has by now. Shutting it down would be the child's end, and to keep it
@@ -339,6 +394,7 @@ impl Hold {
     pub(crate) fn give(&mut self) -> io::Result<()> {
         self.state = State::Given;
         drop(self.places[0].tcp.take());
+        self.vacate_companions()?;
         self.quiesce_others()
     }
 

@@ -11,18 +11,22 @@ use crate::lease::Lease;
 use crate::wait::{Wait, Waiter, without_pending};
 
 mod end;
+mod group;
 mod hold;
 mod host;
 mod left;
 mod ownership;
 mod refusal;
 mod shared_hold;
+mod sibling;
 
 pub(crate) use hold::{Hold, Refused, State, bind_udp};
 pub use host::Host;
 pub(crate) use left::left_by;
 pub(crate) use ownership::{Ownership, Tenancy};
 pub(crate) use shared_hold::{HoldOfServer, SharedHold};
+use sibling::Sibling;
+pub(crate) use sibling::{Beside, Held};
 
 const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
 
@@ -60,6 +64,8 @@ pub struct PortGuard {
     hold: SharedHold,
     tenancy: Tenancy,
     neighbours: Option<Arc<dyn Neighbours>>,
+    companions: Vec<u16>,
+    siblings: Arc<[Sibling]>,
 }
 
 /// The other ids of a guard's store.
@@ -73,7 +79,7 @@ impl PortGuard {
     const CLOSING: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(id: Option<String>, hold: Hold, lease: Lease) -> Self {
-        Self::with(id, hold, Ownership::Leased(lease))
+        Self::with(id, hold, Ownership::Leased(lease, Vec::new()))
     }
 
     /// A guard for a socket that this process was started with.
@@ -89,11 +95,13 @@ impl PortGuard {
             hold: SharedHold::new(hold),
             tenancy: Tenancy::new(ownership),
             neighbours: None,
+            companions: Vec::new(),
+            siblings: Arc::default(),
         }
     }
 
-    /// The id that the port was asked for by, without its namespace; none for one from
-    /// [`available_port`](crate::available_port).
+    /// The id that the port was asked for by, without its namespace; none for a port without one. The second port of a
+    /// [block](crate::Request::block) `cluster` is called `cluster+1`.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
@@ -357,10 +365,10 @@ impl PortGuard {
         self.neighbours.as_ref()
     }
 
-    /// The lock of its lease, for a program that keeps it; none if the lease is another process's.
+    /// The locks of its leases, for a program that keeps them; none if they are another process's.
     #[cfg(all(unix, feature = "cli"))]
-    pub(crate) fn lock(&self) -> Option<&crate::lease::Lock> {
-        self.tenancy.lock()
+    pub(crate) fn locks(&self) -> Vec<&crate::lease::Lock> {
+        self.tenancy.locks()
     }
 }
 

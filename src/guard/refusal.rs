@@ -12,8 +12,14 @@ impl PortGuard {
     pub(super) fn not_rearmed(&self, state: State, refused: Refused) -> Error {
         let state = state.describe();
         let state = if refused.is_taken() {
-            let occupants = Occupants::of(refused.protocol, self.port()).beside_the_guard();
-            format!("{state}, and {occupants}")
+            let port = refused.addr.port();
+            let occupants = Occupants::of(refused.protocol, port).beside_the_guard();
+            let companion = if port == self.port() {
+                String::new()
+            } else {
+                format!("of its companion {port}, ")
+            };
+            format!("{state}, and {companion}{occupants}")
         } else {
             format!("{state}, and the system refuses: {}", refused.source)
         };
@@ -30,12 +36,12 @@ impl PortGuard {
         self.handoff(wanted, state.describe().to_owned(), advice, None)
     }
 
-    /// The port cannot be marked.
-    pub(super) fn marked(&self, wanted: &'static str, error: io::Error) -> Error {
-        let by = marker::vacater_of(self.port()).map_or_else(String::new, |by| format!(": {by}"));
+    /// The port, or a companion of it, cannot be marked.
+    pub(super) fn marked(&self, wanted: &'static str, (port, error): (u16, io::Error)) -> Error {
+        let by = marker::vacater_of(port).map_or_else(String::new, |by| format!(": {by}"));
         self.failed(
             wanted,
-            &format!("another process marks it as its own{by}"),
+            &format!("another process marks port {port} as its own{by}"),
             error,
         )
     }

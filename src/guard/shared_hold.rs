@@ -13,6 +13,14 @@ impl SharedHold {
         Self(Arc::new(Mutex::new(hold)))
     }
 
+    pub(super) fn of(hold: Arc<Mutex<Hold>>) -> Self {
+        Self(hold)
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Mutex<Hold>> {
+        Arc::downgrade(&self.0)
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Hold> {
         // A panic between two steps leaves sockets that are less held than the state says, and calls that fail.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

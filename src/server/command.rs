@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::placeholder;
 use super::ready::Ready;
 use super::signal::Signal;
 use crate::text::printable;
@@ -220,8 +221,8 @@ impl ServerCommand {
         self
     }
 
-    /// Whether a placeholder or a condition needs the private folder.
-    pub(super) fn needs_dir(&self) -> bool {
+    /// The texts that may have placeholders.
+    fn texts(&self) -> impl Iterator<Item = &str> {
         let texts = (self.args.iter())
             .filter(|word| !word.is_literal)
             .map(|word| &*word.text)
@@ -230,8 +231,17 @@ impl ServerCommand {
             .chain(self.current_dir.iter().map(|dir| dir.as_os_str()))
             .chain(self.log_file.iter().map(|path| path.as_os_str()))
             .chain(self.ready.texts());
-        let mut texts = texts.filter_map(OsStr::to_str);
-        texts.any(super::placeholder::mentions_dir) || self.ready.needs_notify()
+        texts.filter_map(OsStr::to_str)
+    }
+
+    /// Whether a placeholder or a condition needs the private folder.
+    pub(super) fn needs_dir(&self) -> bool {
+        self.texts().any(placeholder::mentions_dir) || self.ready.needs_notify()
+    }
+
+    /// How far above its own port the others are that it names, as `{port+1}`.
+    pub(super) fn offsets(&self) -> Vec<u16> {
+        self.texts().flat_map(placeholder::offsets).collect()
     }
 
     /// For messages.

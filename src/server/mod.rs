@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::error::{Cause, Error, ErrorKind, Printed};
-use crate::guard::{HoldOfServer, PortGuard, Tenancy};
+use crate::guard::{Beside, HoldOfServer, PortGuard, Tenancy};
 
 mod command;
 mod end;
@@ -102,8 +102,10 @@ pub struct Server {
     id_of_guard: Option<String>,
     /// A forked child shares the server with its parent, and ending it is the parent's.
     owner: u32,
+    /// The other ports of a block that its command names.
+    beside: Vec<Beside>,
     // What keeps the port, dropped last.
-    guard: Option<PortGuard>,
+    guards: Vec<PortGuard>,
     tenancy: Tenancy,
 }
 
@@ -137,9 +139,9 @@ impl Server {
         text.map_err(|error| self.failed("cannot be read", error))
     }
 
-    /// Has the server own its port.
-    pub(crate) fn owning(mut self, guard: PortGuard) -> Self {
-        self.guard = Some(guard);
+    /// Has the server own its port, and those of its block.
+    pub(crate) fn owning(mut self, guards: Vec<PortGuard>) -> Self {
+        self.guards = guards;
         self
     }
 
@@ -232,8 +234,11 @@ impl Drop for Server {
         }
         self.say_farewell(&fate);
         // As above; the guard of the port, if it lives, tells.
-        drop(self.guard.take());
+        self.guards.clear();
         let _ = self.tenancy.end();
+        for beside in &mut self.beside {
+            let _ = beside.tenancy.end();
+        }
     }
 }
 

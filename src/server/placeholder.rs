@@ -32,27 +32,57 @@ impl fmt::Debug for Values<'_> {
 /// A sentence about the placeholder that cannot be filled in.
 pub fn fill(text: &str, values: &Values<'_>) -> Result<String, String> {
     let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        filled += &rest[..at];
-        rest = &rest[at..];
-        let length = passed(rest, filled.ends_with('$'));
-        if length > 0 {
-            filled += &rest[..length];
-            rest = &rest[length..];
-            continue;
+    for part in Parts(text, false) {
+        match part {
+            Part::Text(text) => filled += text,
+            Part::Placeholder(inside) => filled += &value(inside, values)?,
         }
-        let (inside, after) = rest[1..].split_once('}').unwrap_or_default();
-        filled += &value(inside, values)?;
-        rest = after;
     }
-    filled += rest;
     Ok(filled)
+}
+
+/// The numbers N of `{port+N}` in the text.
+pub(super) fn offsets(text: &str) -> impl Iterator<Item = u16> {
+    Parts(text, false).filter_map(|part| match part {
+        Part::Placeholder(inside) => inside.strip_prefix("port+")?.parse().ok(),
+        Part::Text(_) => None,
+    })
 }
 
 /// Whether the text mentions `{dir}`.
 pub(super) fn mentions_dir(text: &str) -> bool {
     text.contains("{dir}")
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    /// What stands between the braces.
+    Placeholder(&'a str),
+}
+
+/// The rest of a text, and whether a `$` stands before it.
+struct Parts<'a>(&'a str, bool);
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        let Self(rest, follows_dollar) = *self;
+        let length = match rest.find('{') {
+            None if rest.is_empty() => return None,
+            None => rest.len(),
+            Some(0) => passed(rest, follows_dollar),
+            Some(at) => at,
+        };
+        if length > 0 {
+            let (text, rest) = rest.split_at(length);
+            *self = Self(rest, text.ends_with('$'));
+            return Some(Part::Text(text));
+        }
+        let (inside, rest) = rest[1..].split_once('}').unwrap_or_default();
+        *self = Self(rest, false);
+        Some(Part::Placeholder(inside))
+    }
 }
 
 /// How much of a text that begins with a brace passes unchanged; 0 for a placeholder.

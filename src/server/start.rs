@@ -8,7 +8,7 @@ use super::output::Output;
 use super::recipe::{self, Recipe};
 use super::{Server, ServerCommand, sys};
 use crate::error::{Cause, Error, ErrorKind, Printed};
-use crate::guard::{Hold, PortGuard, State};
+use crate::guard::{Beside, Hold, HoldOfServer, PortGuard, State};
 #[cfg(unix)]
 use crate::handover;
 use crate::text::{Seconds, printable};
@@ -147,12 +147,21 @@ pub(crate) async fn start_for(
         let done = set_up(waiter, &mut setup, &output, command).await;
         done.map_err(|(what, output)| bad_recipe(guard, command.line(), what, output))?;
     }
-    let mut server = if command.is_activated {
-        spawn_activated(guard, &mut program, output)?
+    let port = guard.port();
+    let named = command
+        .offsets()
+        .into_iter()
+        .map(|offset| port.saturating_add(offset));
+    let beside = guard.vacate_siblings(&named.collect::<Vec<_>>());
+    let beside = beside.map_err(|what| bad(guard, what))?;
+    let started = if command.is_activated {
+        spawn_activated(guard, &mut program, output)
     } else {
-        guard.vacate()?;
-        spawn(guard, &mut program, output)?
+        let vacated = guard.vacate();
+        vacated.and_then(|_| spawn(guard, &mut program, output))
     };
+    let mut server = started.inspect_err(|_| hold_again(&beside))?;
+    server.beside = beside;
     server.recipe = Some(Box::new(recipe));
     server.be_ready(waiter).await?;
     Ok(server)
@@ -211,6 +220,7 @@ impl Server {
             self.is_dismissed = true;
             self.end()?;
             self.hold.rearm();
+            hold_again(&self.beside);
         }
         outcome
     }
@@ -239,14 +249,21 @@ impl Server {
     }
 
     fn start_again(&self, program: &mut Command, is_activated: bool) -> io::Result<sys::Process> {
+        // Held again, when an earlier start had failed.
+        let vacate = |hold: &HoldOfServer| {
+            let vacated = hold.with(|hold| match hold.state() {
+                State::Held => {
+                    (hold.mark().map_err(|(_, error)| error)).and_then(|()| hold.vacate())
+                }
+                _ => Ok(()),
+            });
+            vacated.unwrap_or(Ok(()))
+        };
+        self.beside
+            .iter()
+            .try_for_each(|beside| vacate(&beside.hold))?;
         if !is_activated {
-            // Held again, when an earlier start had failed.
-            self.hold
-                .with(|hold| match hold.state() {
-                    State::Held => hold.vacate(),
-                    _ => Ok(()),
-                })
-                .unwrap_or(Ok(()))?;
+            vacate(&self.hold)?;
             return sys::Process::spawn(program, &self.output, None);
         }
         let restarted = self.hold.with(|hold| {
@@ -260,6 +277,13 @@ impl Server {
                 "the guard, which keeps its listening socket, is gone",
             ))
         })
+    }
+}
+
+/// Has the other ports of the block held again.
+fn hold_again(beside: &[Beside]) {
+    for beside in beside {
+        beside.hold.rearm();
     }
 }
 
@@ -333,7 +357,8 @@ fn server(guard: &PortGuard, command: &Command, output: Output, process: sys::Pr
         hold: guard.hold().for_server(),
         id_of_guard: guard.id().map(str::to_owned),
         owner: process::id(),
-        guard: None,
+        guards: Vec::new(),
+        beside: Vec::new(),
         tenancy: guard.tenancy(),
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn of(recipe: &Value, ask: &Ask) -> Value {
         "file": [found.map(|found| found.len()), modified.map(|time| time.as_nanos().to_string())],
         "host": ask.host.to_string(),
         "udp": ask.udp,
+        "ports": ask.group.offsets(),
     });
     for part in PARTS {
         fingerprint[part] = recipe[part].clone();

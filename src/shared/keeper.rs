@@ -174,8 +174,9 @@ impl Keeper {
             .fold(recipe, ServerCommand::without_inherited)
             .output_to(self.place.log());
         let guards = acquire::guards(context, std::slice::from_ref(&self.order.ask))?;
-        let [mut guard] = acquire::array(guards);
-        Ok(guard.start(&command)?.owning(guard).stopping_when_dropped())
+        let mut guards: Vec<_> = guards.into_iter().flatten().collect();
+        let server = guards[0].start(&command)?.owning(guards);
+        Ok(server.stopping_when_dropped())
     }
 
     /// Watches over the server until it has ended, or is to end.

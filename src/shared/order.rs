@@ -43,6 +43,8 @@ impl Order {
             "ports": ask.ports.as_ref().map(ToString::to_string),
             "host": ask.host.to_string(),
             "udp": ask.udp,
+            "block": ask.group.block,
+            "companions": ask.group.companions,
             "timeout_ms": timeout.map(|timeout| u64::try_from(timeout).unwrap_or(u64::MAX)),
             "on_busy": match ask.on_busy {
                 OnBusy::Wait => "wait",
@@ -69,6 +71,10 @@ impl Order {
         }
         ask.host = value["host"].as_str()?.parse().ok()?;
         ask.udp = value["udp"].as_bool()?;
+        ask.group.block = port("block")?;
+        ask.group.companions = (value["companions"].as_array()?.iter())
+            .map(|offset| u16::try_from(offset.as_u64()?).ok())
+            .collect::<Option<_>>()?;
         ask.timeout = value["timeout_ms"].as_u64().map(Duration::from_millis);
         ask.on_busy = match value["on_busy"].as_str()? {
             "wait" => OnBusy::Wait,
@@ -98,6 +104,8 @@ mod tests {
         ask.ports = Some("20000-20999".parse().unwrap());
         ask.host = "::1".parse().unwrap();
         ask.udp = true;
+        ask.group.block = 6;
+        ask.group.companions = vec![10_000];
         ask.timeout = Some(Duration::from_millis(1500));
         ask.on_busy = OnBusy::Move;
         let order = Order {

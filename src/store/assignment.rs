@@ -7,28 +7,35 @@ use crate::files::Access;
 use crate::lease::Leases;
 use crate::who::Holder;
 
-/// An id and the port that the store remembers for it.
+/// An id and the port that the store remembers for it, or the ports of its group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Assignment {
     id: String,
-    port: u16,
+    ports: Vec<u16>,
     holder: Option<Holder>,
     last_used: Option<SystemTime>,
 }
 
 impl Assignment {
-    /// What is known of the port at this moment.
+    /// What is known of the ports at this moment.
     pub(crate) fn look(
         leases: &Leases,
         access: Access,
         id: &str,
-        port: u16,
+        ports: Vec<u16>,
     ) -> Result<Self, Error> {
+        let (mut holder, mut last_used) = (None, None);
+        for &port in &ports {
+            if holder.is_none() {
+                holder = leases.holder(port, access)?;
+            }
+            last_used = last_used.max(leases.last_used(port)?);
+        }
         Ok(Self {
             id: id.to_owned(),
-            port,
-            holder: leases.holder(port, access)?,
-            last_used: leases.last_used(port)?,
+            ports,
+            holder,
+            last_used,
         })
     }
 
@@ -38,13 +45,20 @@ impl Assignment {
         &self.id
     }
 
-    /// The port, from 1 to 65535.
+    /// The port, from 1 to 65535; of a group, the first one of its block.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports[0]
     }
 
-    /// Who held the port when the assignments were listed; none when it was free.
+    /// All ports of the id, in ascending order: those of its [block](crate::Request::block), and their
+    /// [companions](crate::Request::companions).
+    #[must_use]
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Who held the port, or one of the group, when the assignments were listed; none when it was free.
     #[must_use]
     pub fn holder(&self) -> Option<&Holder> {
         self.holder.as_ref()

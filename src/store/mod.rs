@@ -13,6 +13,7 @@ use crate::wait::Wait;
 use once_cell::sync::OnceCell;
 
 mod assignment;
+mod group;
 pub(crate) mod location;
 mod snapshot;
 mod text;

@@ -10,7 +10,7 @@ pub(crate) struct Snapshot {
     pub(super) ports: Vec<(Span, u16)>,
 }
 
-/// A part of a snapshot's `ids`: from which byte on, and how many. An id has no more than 4,352.
+/// A part of a snapshot's `ids`: from which byte on, and how many. An id has no more than 4,358.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -33,7 +33,7 @@ impl Snapshot {
         self.ports.iter().map(|&(id, port)| (self.id(id), port))
     }
 
-    fn id(&self, span: Span) -> &str {
+    pub(super) fn id(&self, span: Span) -> &str {
         span.of(&self.ids)
     }
 

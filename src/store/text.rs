@@ -210,7 +210,8 @@ impl<'a, 'de: 'a> Visitor<'de> for Id<'a, '_> {
 }
 
 fn check<E: de::Error>(id: &str, is_plain: bool) -> Result<(), E> {
-    const MAX: usize = MAX_NAMESPACE + 1 + MAX_ID;
+    // A member of a group has the group's id and its own offset.
+    const MAX: usize = MAX_NAMESPACE + 1 + MAX_ID + "+65535".len();
     let broken = if is_plain {
         broken_rule_of_plain(id, MAX)
     } else {

@@ -138,7 +138,7 @@ fn programs_get_every_field() {
         free,
         &json!({
             "id": "list/json/free", "port": 80, "state": free["state"], "holder": null, "uses": free["uses"],
-            "shared": null,
+            "shared": null, "ports": [80],
             "occupants": free["occupants"], "last_used": last_used,
         })
     );

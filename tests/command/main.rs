@@ -1,6 +1,7 @@
 //! The command, driven as a process, with a store of its own in every test.
 
 mod bad_input;
+mod groups;
 mod import;
 mod list;
 mod names;

@@ -311,8 +311,7 @@ fn ports_are_printed_as_other_tools_want_them() {
     }
     let json = stdout(&store.run(&["shop/api", "db", "--json"]).success());
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let expected =
-        serde_json::json!([{ "id": "shop/api", "port": 4801 }, { "id": "db", "port": 4802 }]);
+    let expected = serde_json::json!([{ "id": "shop/api", "port": 4801, "ports": [4801] }, { "id": "db", "port": 4802, "ports": [4802] }]);
     assert_eq!(json, expected);
 }
 

@@ -18,12 +18,12 @@ const ROOMS: [Room; 23] = [
     ("port_for",  "the facade: a store and what can be asked of it",     "request acquire guard ask context store error wait"),
     ("request",   "the facade: one port with its options",               "shared acquire server guard ask context error ports wait"),
     ("shared",    "one server for many tests, and its keeper",           "acquire server handover ask context store lease config files error who id text wait"),
-    ("acquire",   "the story from what is asked for to guards",          "server handover guard ask context store lease files config error ports socket who wait text"),
+    ("acquire",   "the story from what is asked for to guards",          "server handover guard ask context store lease files config error ports socket who group wait text"),
     ("server",    "a server's process on a guarded port",                "handover guard config files error proc who wait text"),
-    ("ask",       "what is asked for, as plain data",                    "guard ports"),
+    ("ask",       "what is asked for, as plain data",                    "guard ports group"),
     ("context",   "a store under one configuration",                     "guard store config files error id"),
     ("guard",     "a port that is yours, its lease and its hold",        "lease error socket marker who wait"),
-    ("store",     "assignments in a file, changed under its lock",       "lease files error who id wait"),
+    ("store",     "assignments in a file, changed under its lock",       "lease files error who group id wait"),
     ("lease",     "locks, and the records of their holders",             "files config error who"),
     ("handover",  "sockets passed between processes",                    "config socket proc"),
     ("config",    "every environment variable",                          "error ports id"),
@@ -34,10 +34,10 @@ const ROOMS: [Room; 23] = [
     ("socket",    "sockets with options, and probes",                    "marker proc"),
     ("marker",    "markers of vacated ports",                            "proc text wait"),
     ("proc",      "`/proc`, parsed",                                     ""),
-    ("leaves",    "`id`, `text`, `wait`: what they say",                 ""),
+    ("leaves",    "`group`, `id`, `text`, `wait`: what they say",        ""),
 ];
 
-const LEAVES: [&str; 3] = ["id", "text", "wait"];
+const LEAVES: [&str; 4] = ["group", "id", "text", "wait"];
 
 #[test]
 fn every_arrow_between_folders_is_allowed_and_goes_down() {

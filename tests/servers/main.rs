@@ -19,6 +19,8 @@ mod activation;
 mod attribute;
 mod children;
 #[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
 mod controls;
 mod ends;
 // Signals, process groups and forks.

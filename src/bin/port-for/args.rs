@@ -22,7 +22,8 @@ The ports are yours alone from before CMD starts until it ends: CMD takes this p
 so signals and the exit status are its own. In ARGS, {port} and {addr} stand for the number and for 127.0.0.1:number of \
 the first NAME, {port:NAME} and {addr:NAME} for those of any, wherever they stand, but not after a $: ${port} is for a \
 shell. In the environment, PORT is the number of the first NAME, and PORT_<NAME> that of each, in capitals and with _ \
-for all but ASCII letters and digits (unless that would begin with PORT_FOR_).
+for all but ASCII letters and digits (unless that would begin with PORT_FOR_). Of a --block, PORT_1 is the second \
+number, and so on, and {port+1} likewise.
 
 CMD binds the port by itself. On Linux it must set SO_REUSEADDR before, as nearly all servers do, for the port stays \
 reserved until then. With --inherit, CMD gets the listening socket instead, as file descriptor 3 (then 4, ...), with \
@@ -46,6 +47,8 @@ runs, are filled in. CMD is a user for as long as it runs, as are children that 
 
   id         the name, or null
   port       the number
+  ports      all numbers of a name (only with --list): of a block, and
+             their companions
   state      \"free\", \"held\" (a live process has the lease), \"shared\"
              (a shared server's keeper has it) or \"occupied\" (a socket
              has it without the lease)
@@ -116,6 +119,26 @@ pub(crate) struct Args {
     /// The port that NAME must have: another one that it has already, or another NAME with this one, is an error
     #[arg(short, long, value_name = "N", requires = "wanted", value_parser = port, help_heading = "Ports")]
     pub(crate) port: Option<u16>,
+
+    /// That many consecutive ports for NAME, up to 1000: a line each
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "wanted",
+        conflicts_with = "shared",
+        help_heading = "Ports"
+    )]
+    pub(crate) block: Option<u16>,
+
+    /// For each of them also the port that is N higher; can be given several times
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "wanted",
+        conflicts_with = "shared",
+        help_heading = "Ports"
+    )]
+    pub(crate) companion: Vec<u16>,
 
     /// Forget the ports of NAMEs; 'api*' stands for all names that begin so
     #[arg(short, long, value_name = "NAME", group = "mode", num_args = 1.., help_heading = "Ports")]
@@ -287,6 +310,19 @@ fn port(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(port) if digits && port > 0 => Ok(port),
         _ => Err(format!("{text:?} is not a number from 1 to 65535")),
+    }
+}
+
+impl Args {
+    /// What is wanted of the ports, beside the names.
+    pub(crate) fn wanted(&self) -> cli::Wanted {
+        cli::Wanted {
+            exact: self.port,
+            host: self.host,
+            udp: self.udp,
+            block: self.block,
+            companions: self.companion.clone(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use port_for::__cli::{self as cli, Seen, Uses, printable};
+use port_for::ports::PortSet;
 use port_for::{Assignment, Holder, PortFor};
 use serde_json::{Value, json};
 
@@ -11,14 +12,21 @@ use crate::{Failure, age, note, print};
 pub(crate) fn list(port_for: &PortFor, prefix: &str, as_json: bool) -> Result<(), Failure> {
     let mut assignments = port_for.assignments()?;
     assignments.retain(|found| found.id().starts_with(prefix));
-    let ports: Vec<u16> = assignments.iter().map(Assignment::port).collect();
-    let uses = cli::uses(&ports);
+    let ports: Vec<u16> = (assignments.iter())
+        .flat_map(Assignment::ports)
+        .copied()
+        .collect();
+    let mut uses = cli::uses(&ports).into_iter();
+    let uses: Vec<_> = (assignments.iter())
+        .map(|found| of_group(found, uses.by_ref().take(found.ports().len())))
+        .collect();
     let servers = cli::shared_servers(port_for)?;
     let shared = |found: &Assignment| servers.iter().find(|server| server.key == found.id());
     let rows = assignments.iter().zip(&uses);
     if as_json {
         let rows = rows.map(|(found, uses)| {
             let mut object = object(Some(found.id()), found.port(), found.holder(), uses);
+            object["ports"] = found.ports().into();
             object["last_used"] = found.last_used().map(seconds).into();
             object["shared"] = shared(found).map_or(Value::Null, |server| {
                 object["state"] = "shared".into();
@@ -71,6 +79,20 @@ pub(crate) fn who(port_for: &PortFor, which: &str, as_json: bool) -> Result<(), 
     }
     lines.extend(who.uses.told);
     print(format!("{}\n", lines.join("\n")).as_bytes())
+}
+
+/// What has the ports of a group, and which of them.
+fn of_group(found: &Assignment, uses: impl Iterator<Item = Uses>) -> Uses {
+    let mut all = Uses::default();
+    for (port, uses) in found.ports().iter().zip(uses) {
+        let told = uses.told.into_iter().map(|told| match found.ports() {
+            [_] => told,
+            _ => format!("port {port}: {told}"),
+        });
+        all.told.extend(told);
+        all.occupants.extend(uses.occupants);
+    }
+    all
 }
 
 /// A number, or a name that has a port.
@@ -173,7 +195,12 @@ fn cells(found: &Assignment, shared: Option<&Seen>, uses: &Uses) -> [String; COL
     };
     [
         found.id().to_owned(),
-        found.port().to_string(),
+        found
+            .ports()
+            .iter()
+            .copied()
+            .collect::<PortSet>()
+            .to_string(),
         match shared {
             Some(_) => "shared".to_owned(),
             None => state(found.holder(), uses).to_owned(),

@@ -133,6 +133,11 @@ fn obey(args: &Args) -> Result<(), Failure> {
             let message = "`--port` is for one name, and several are given".to_owned();
             return Err(Failure::Usage(message));
         }
+        if (args.block.is_some() || !args.companion.is_empty()) && names.len() > 1 {
+            let message =
+                "`--block` and `--companion` are for one name, and several are given".to_owned();
+            return Err(Failure::Usage(message));
+        }
         match &*args.command {
             // The words of CMD came from a variable that was empty, say.
             [] if std::env::args_os()

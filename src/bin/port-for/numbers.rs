@@ -12,40 +12,47 @@ pub(crate) fn tell(port_for: &PortFor, names: &[String], args: &Args) -> Result<
     if let Some(format) = &args.format {
         line(format, "", 0)?;
     }
-    let variables = variables(names);
     if args.env {
-        check(names, &variables)?;
+        check(names, &variables(names))?;
     }
-    let ports = cli::numbers(port_for, names, args.port)?;
-    let all = names.iter().zip(&ports);
+    let groups = cli::numbers(port_for, names, &args.wanted())?;
+    let all = names.iter().zip(&groups);
     if args.json {
         let all: Value = all
-            .map(|(name, port)| json!({ "id": name, "port": port }))
+            .map(|(name, ports)| json!({ "id": name, "port": ports[0], "ports": ports }))
             .collect();
         return print(format!("{all:#}\n").as_bytes());
     }
     let mut text = String::new();
-    for (nth, (name, &port)) in all.enumerate() {
-        let line = match &args.format {
-            Some(format) => line(format, name, port)?,
-            None if args.env => format!("{}={port}", variables[nth]),
-            None => port.to_string(),
-        };
-        text += &line;
-        text.push('\n');
+    for (name, ports) in all {
+        for port in ports {
+            // As the store calls it.
+            let name = match port - ports[0] {
+                0 => name.clone(),
+                above => format!("{name}+{above}"),
+            };
+            let line = match &args.format {
+                Some(format) => line(format, &name, *port)?,
+                None if args.env => format!("{}={port}", variable(&name)),
+                None => port.to_string(),
+            };
+            text += &line;
+            text.push('\n');
+        }
     }
     print(text.as_bytes())
 }
 
 /// `API_PORT` for `api`.
+fn variable(name: &str) -> String {
+    let name = in_capitals(name);
+    // A variable does not begin with a digit.
+    let digit = name.starts_with(|c: char| c.is_ascii_digit());
+    format!("{}{name}_PORT", if digit { "_" } else { "" })
+}
+
 fn variables(names: &[String]) -> Vec<String> {
-    let variable = |name: &String| {
-        let name = in_capitals(name);
-        // A variable does not begin with a digit.
-        let digit = name.starts_with(|c: char| c.is_ascii_digit());
-        format!("{}{name}_PORT", if digit { "_" } else { "" })
-    };
-    names.iter().map(variable).collect()
+    names.iter().map(|name| variable(name)).collect()
 }
 
 /// The name as a part of a variable's: in capitals, with `_` for all but ASCII letters and digits.

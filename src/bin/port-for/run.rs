@@ -33,7 +33,11 @@ pub(crate) fn run(
                 .to_owned();
         return Err(Failure::Usage(message));
     }
-    let mut guards = cli::guards(port_for, names, args.port, args.host, args.udp)?;
+    let groups = cli::guards(port_for, names, &args.wanted())?;
+    // The block is that of the one name.
+    let others = groups[0].iter().skip(1);
+    let block: Vec<_> = others.map(PortGuard::port).collect();
+    let mut guards: Vec<_> = groups.into_iter().flatten().collect();
     let mut filled = Vec::new();
     for word in words {
         let of = |id: &str| {
@@ -43,6 +47,9 @@ pub(crate) fn run(
         filled.push(fill_in(word, guards[0].addr(), &of)?);
     }
     let mut environment = vec![("PORT".to_owned(), guards[0].port().to_string())];
+    for (nth, port) in block.iter().enumerate() {
+        environment.push((format!("PORT_{}", nth + 1), port.to_string()));
+    }
     for (variable, nth) in variables {
         environment.push((variable, guards[nth].port().to_string()));
     }

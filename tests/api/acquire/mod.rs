@@ -4,6 +4,7 @@ mod any_port;
 mod assign;
 mod busy;
 mod forget;
+mod groups;
 mod race;
 mod rival;
 mod surviving;

@@ -83,11 +83,7 @@ fn a_squatter_on_the_marker_of_a_port_is_named() {
     assert_eq!(error.kind(), ErrorKind::Handoff);
     let message = error.to_string();
     let user = format!("user {}", rustix::process::getuid().as_raw());
-    for part in [
-        "another process marks it",
-        &*std::process::id().to_string(),
-        &user,
-    ] {
+    for part in ["as its own", &*std::process::id().to_string(), &user] {
         assert!(message.contains(part), "{message:?} lacks {part:?}");
     }
     // Still held, so that no other program has it.

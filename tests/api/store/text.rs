@@ -37,13 +37,13 @@ fn a_file_that_people_wrote_is_read() {
 }
 
 #[test]
-fn an_id_can_be_as_long_as_the_longest_namespace_makes_it() {
+fn an_id_can_be_as_long_as_the_longest_namespace_and_a_group_make_it() {
     let store = |len: usize| {
         let id = "x".repeat(len);
         TempStore::with(format!(r#"{{"version": 1, "ports": {{"{id}": 2000}}}}"#))
     };
-    assert_eq!(store(4352).assignments().unwrap().len(), 1);
-    let error = store(4353).assignments().unwrap_err();
+    assert_eq!(store(4358).assignments().unwrap().len(), 1);
+    let error = store(4359).assignments().unwrap_err();
     assert!(error.to_string().contains("too many bytes"), "{error}");
 }
 
