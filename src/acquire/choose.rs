@@ -60,9 +60,9 @@ pub(super) fn choose(
     }
     let mut choice = Choice::new(context, change, target);
     if let Preference::Exact(port) = ask.preference {
-        return choice
-            .check_companions(&PortSet::from([port]))
-            .map(|()| port);
+        choice.check_names(Some(port))?;
+        choice.check_companions(&PortSet::from([port]))?;
+        return Ok(port);
     }
     match choice.remembered(known)? {
         Some(port) => Ok(port),
@@ -97,6 +97,10 @@ impl<'a> Choice<'a> {
             probe: Probe::default(),
             found: HashMap::new(),
         }
+    }
+
+    fn id(&self) -> &str {
+        self.target.ask.id().unwrap_or_default()
     }
 
     fn first_that_fits(&mut self) -> Result<u16, Error> {
@@ -217,7 +221,8 @@ impl<'a> Choice<'a> {
             };
             if first.and_then(|first| first.checked_add(offset)) != Some(port) {
                 let what = format!(
-                    "`{key}` cannot be {}: `{name}` is an id of its own in `{}`, with port {port}; take another name",
+                    "`{}` cannot be {}: `{name}` is an id of its own in `{}`, with port {port}; take another name",
+                    self.id(),
                     self.target.ask.group,
                     store.path().display()
                 );
@@ -251,8 +256,9 @@ impl<'a> Choice<'a> {
                     Fit::Taken | Fit::Free => "which is in use",
                 };
                 let what = format!(
-                    "`{key}` has port {first} in `{}`, and cannot be {} from there on: that takes port {port}, {why}; ask \
+                    "`{}` has port {first} in `{}`, and cannot be {} from there on: that takes port {port}, {why}; ask \
                      for the same as before",
+                    self.id(),
                     store.path().display(),
                     self.target.ask.group
                 );
@@ -295,7 +301,7 @@ impl<'a> Choice<'a> {
                     id: self.target.ask.id().map(str::to_owned),
                     what: format!(
                         "`{}` cannot have the companion {offset} of {from}: {why}; ask for a smaller offset, or lower ports",
-                        self.target.key
+                        self.id()
                     ),
                     release: None,
                 }

@@ -131,11 +131,11 @@ async fn forget_unused(
             }
         }
         change.commit()?;
-        // A caller that was given the number meanwhile has put its use on record, and then looked whether the number is
-        // still there. If it was, the use is there by now.
+        // A caller that was given the first number meanwhile has put its use on record, and then looked whether the number
+        // is still there. If it was, the use is there by now.
         let mut gone = Vec::new();
         for (key, own, found) in leases {
-            match last_used(store, found.ports())? {
+            match store.leases().last_used(found.port())? {
                 Some(last) if Some(last) != found.last_used() && !is_over(last, unused_for) => {
                     let members = Snapshot::members_of(key, found.ports());
                     for (member, &port) in members.iter().zip(found.ports()) {

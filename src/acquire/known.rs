@@ -36,7 +36,7 @@ pub(super) fn known(
     {
         let what = format!(
             "`{}` is a port of the group `{leader}` in `{}`; ask for that id, take another name",
-            target.key,
+            target.ask.id().unwrap_or_default(),
             store.path().display()
         );
         return Err(conflict(store, target, what, leader));
@@ -57,12 +57,18 @@ pub(super) fn known(
     if has.iter().all(|offset| offsets.contains(offset)) {
         return Ok(Known::Part(port));
     }
-    let has = has.iter().map(|offset| format!("{}", port + offset));
+    let with: Vec<_> = has
+        .iter()
+        .map(|offset| (port + offset).to_string())
+        .collect();
+    let has = match &with[..] {
+        [] => format!("it has port {port} alone"),
+        all => format!("it has port {port}, and with it {}", all.join(", ")),
+    };
     let what = format!(
-        "`{}` cannot be {}: it has port {port}, and with it {}, in `{}`; ask for the same as before",
-        target.key,
+        "`{}` cannot be {}: {has}, in `{}`; ask for the same as before",
+        target.ask.id().unwrap_or_default(),
         target.ask.group,
-        has.collect::<Vec<_>>().join(", "),
         store.path().display()
     );
     Err(conflict(store, target, what, &target.key))

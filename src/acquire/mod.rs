@@ -196,9 +196,8 @@ async fn lease(
 
 fn still_assigned(context: &Context, places: &[Place<'_>]) -> Result<bool, Error> {
     let snapshot = context.store.snapshot()?;
-    let is_assigned = |place: &Place<'_>| match place.key() {
-        Some(key) => snapshot.port_of(&key) == Some(place.port),
-        None => true,
-    };
-    Ok(places.iter().all(is_assigned))
+    // One port of a group stands for all.
+    let mut named =
+        (places.iter()).filter(|place| place.offset == 0 && place.target.key().is_some());
+    Ok(named.all(|place| known::port_of(&snapshot, place.target) == Some(place.port)))
 }

@@ -92,7 +92,11 @@ fn works(guards: &mut [PortGuard], redis: &Path, program: &Path) {
 
 /// Four at once, each with a store of its own.
 #[rstest]
-fn a_redis_cluster_has_its_ports_and_their_buses(#[values(0, 1, 2, 3)] _copy: u32) {
+#[case::first()]
+#[case::second()]
+#[case::third()]
+#[case::fourth()]
+fn a_redis_cluster_has_its_ports_and_their_buses() {
     let (Some(redis), Some(program)) = (find("redis-server"), find("redis-cli")) else {
         return;
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use port_for::{Error, PortFor};
+use port_for::{Error, PortFor, Request};
 
 /// Files that are not there: looking at one is a system call like no other.
 pub const BEGIN: &str = "/trust-begins";
@@ -91,6 +91,26 @@ pub const CALLS: &[Call] = &[
                     .map(|guard| format!("{}={}", guard.id().unwrap(), guard.port()))
                     .collect::<Vec<_>>()
                     .join(",");
+                kept = Some(guards);
+                Ok(said)
+            });
+            drop(kept);
+            Ok(())
+        },
+    },
+    Call {
+        name: "acquire-block",
+        prepared: true,
+        shared: false,
+        adds: &["new", "new+1", "new+2", "new+3"],
+        removes: &[],
+        act: |ports, between| {
+            let mut kept = None;
+            between(&mut || {
+                let guards = block(ports.request("new")).guards()?;
+                let first = guards[0].port();
+                let others = (1..4).map(|above| format!(",new+{above}={}", first + above));
+                let said = format!("new={first}{}", others.collect::<String>());
                 kept = Some(guards);
                 Ok(said)
             });
@@ -184,6 +204,20 @@ pub const CALLS: &[Call] = &[
         },
     },
 ];
+
+/// Four ports, of which two are companions.
+fn block(request: Request) -> Request {
+    request.block(2).companions([2])
+}
+
+/// What the next one asks for, in the way that the call did.
+pub fn again(call: &Call, request: Request, id: &str) -> Request {
+    if call.name == "acquire-block" && id == "new" {
+        block(request)
+    } else {
+        request
+    }
+}
 
 pub fn call(name: &str) -> Option<&'static Call> {
     CALLS.iter().find(|call| call.name == name)

@@ -206,6 +206,21 @@ fn what_a_group_is_asked_for_as_must_go_with_what_it_is() {
     assert_eq!(file(&store).len(), 3);
 }
 
+/// The handle has read the store before.
+#[test]
+fn an_id_that_has_become_a_group_is_none_for_those_who_knew_it_alone() {
+    let store = TempStore::new();
+    let other = store.reopened();
+    let first = other.guard(&store.api).unwrap().port();
+    store.request(&store.api).block(2).assign().unwrap();
+    let error = other.guard(&store.api).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(
+        other.request(&store.api).block(2).guards().unwrap()[0].port(),
+        first
+    );
+}
+
 #[test]
 fn a_group_grows_in_place_where_there_is_room_and_says_so_where_there_is_none() {
     let store = TempStore::new();

@@ -141,7 +141,14 @@ impl<'a> World<'a> {
                 self.agree(&expected, &got)
             }
             Step::Ask(caller, ask) => self.guard(std::slice::from_ref(ask), |world| {
-                Ok(vec![world.ask(*caller, ask, |request| request.guard())?])
+                let is_one = ask.block == 1;
+                world.ask(*caller, ask, move |request| {
+                    if is_one {
+                        request.guard().map(|guard| vec![guard])
+                    } else {
+                        request.guards()
+                    }
+                })
             }),
             Step::Guard(caller, id) => {
                 let id = *id;
@@ -205,9 +212,16 @@ impl<'a> World<'a> {
             Step::Age(port) => {
                 let port = self.model.number(*port);
                 // Of an unknown use, the time cannot be set back.
-                let is_assigned = self.model.assigned.values().any(|&other| other == port);
-                if is_assigned && self.set_last_used(port, SystemTime::now() - 40 * DAY) {
-                    self.model.old.insert(port);
+                // All of a group, which is as old as its last use.
+                let mut groups = self.model.groups().into_iter();
+                let group = groups.find(|(_, ports)| ports.contains(&port));
+                let ports = group.map_or_else(Vec::new, |(_, ports)| ports);
+                let long_ago = SystemTime::now() - 40 * DAY;
+                let set: Vec<_> = (ports.iter())
+                    .map(|&port| self.set_last_used(port, long_ago))
+                    .collect();
+                if set.contains(&true) {
+                    self.model.old.extend(ports);
                 }
                 Ok(())
             }
@@ -273,6 +287,11 @@ impl<'a> World<'a> {
             if ask.udp {
                 request = request.udp();
             }
+            if (ask.block, ask.companions) != (1, &[]) {
+                request = request
+                    .block(ask.block)
+                    .companions(ask.companions.iter().copied());
+            }
             end(request)
         })
     }
@@ -285,7 +304,7 @@ impl<'a> World<'a> {
     ) -> Result<(), String> {
         let of_asked = |model: &Model| {
             asks.iter()
-                .filter_map(|ask| model.assigned.get(&model.key_of(ask)).copied())
+                .flat_map(|ask| model.ports_of(&model.key_of(ask)))
                 .collect::<Vec<_>>()
         };
         let mut touched = of_asked(&self.model);
@@ -294,16 +313,19 @@ impl<'a> World<'a> {
         let got = call(self).map(|guards| self.guards.extend(guards));
         let is_failed = got.is_err();
         let numbers = got.map(|()| {
-            let new = self.guards.len() - asks.len();
+            let asked: u16 = asks.iter().map(|ask| ask.block).sum();
+            let new = self.guards.len() - usize::from(asked);
             self.guards[new..].iter().map(PortGuard::port).collect()
         });
         self.agree(&expected, &numbers)?;
         if is_failed {
             // Whether it was a use of the ports is left open.
             for port in touched {
-                if !self.model.guards.iter().any(|guard| guard.port == port) {
-                    self.set_last_used(port, SystemTime::now());
+                if self.set_last_used(port, SystemTime::now()) || !self.model.is_behind(port) {
                     self.model.old.remove(&port);
+                } else {
+                    // Of a port that was never used, nothing keeps its group.
+                    self.model.old.insert(port);
                 }
             }
         }

@@ -36,10 +36,37 @@ impl Model {
 
     /// What is listed: id, port, and whether it is held.
     pub fn listed(&self) -> Vec<(String, u16, bool)> {
-        self.assigned
-            .iter()
-            .filter_map(|(key, &port)| Some((self.id_of(key)?, port, self.is_leased(port))))
+        (self.groups().into_iter())
+            .filter_map(|(key, ports)| {
+                let is_held = ports.iter().any(|&port| self.is_leased(port));
+                Some((self.id_of(&key)?, ports[0], is_held))
+            })
             .collect()
+    }
+
+    /// The ids with all of their ports, the first one first.
+    pub fn groups(&self) -> Vec<(String, Vec<u16>)> {
+        let mut groups: BTreeMap<String, Vec<u16>> = BTreeMap::new();
+        for (key, &port) in &self.assigned {
+            // No id of the stories has a `+`.
+            let (leader, above) = key.split_once('+').unwrap_or((key, "0"));
+            let ports = groups.entry(leader.to_owned()).or_default();
+            ports.push(port);
+            assert_eq!(ports[0] + above.parse::<u16>().unwrap(), port);
+        }
+        groups.into_iter().collect()
+    }
+
+    /// Whether it is a port of a group, and not the first one.
+    pub fn is_behind(&self, port: u16) -> bool {
+        let mut all = self.assigned.iter();
+        all.any(|(key, &other)| other == port && key.contains('+'))
+    }
+
+    /// All ports of an id.
+    pub fn ports_of(&self, key: &str) -> Vec<u16> {
+        let found = self.groups().into_iter().find(|(other, _)| other == key);
+        found.map_or_else(Vec::new, |(_, ports)| ports)
     }
 
     pub fn sockets(&self) -> impl Iterator<Item = Socket> {
@@ -56,7 +83,7 @@ impl Model {
     }
 
     fn is_leased(&self, port: u16) -> bool {
-        self.guards.iter().any(|guard| guard.port == port)
+        (self.guards.iter()).any(|guard| guard.ports().any(|other| other == port))
     }
 
     fn is_assigned(&self, port: u16) -> bool {
@@ -99,8 +126,8 @@ impl Model {
         ask.ports.as_ref().map_or_else(|| self.ports.clone(), all)
     }
 
-    /// The ports of the ids, remembered or assigned: all of them or none.
-    pub fn assign(&mut self, asks: &[Ask]) -> Expected<Vec<u16>> {
+    /// The first ports of the ids, remembered or assigned: all of them or none.
+    fn assign(&mut self, asks: &[Ask], is_number: bool) -> Expected<Vec<u16>> {
         let mut wrong = Vec::new();
         for (nth, ask) in asks.iter().enumerate() {
             if asks[..nth].iter().any(|other| other.id == ask.id) {
@@ -116,8 +143,8 @@ impl Model {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let assigned = match self.chosen(asks) {
-            Err(ErrorKind::Exhausted) if self.make_room(asks) => self.chosen(asks),
+        let assigned = match self.chosen(asks, is_number) {
+            Err(ErrorKind::Exhausted) if self.make_room(asks) => self.chosen(asks, is_number),
             done => done,
         };
         self.assigned = assigned.map_err(|kind| vec![kind])?;
@@ -128,52 +155,88 @@ impl Model {
     }
 
     pub fn assign_one(&mut self, ask: &Ask) -> Expected<u16> {
-        let ports = self.assign(std::slice::from_ref(ask))?;
+        let ports = self.assign(std::slice::from_ref(ask), true)?;
         self.old.remove(&ports[0]);
         Ok(ports[0])
     }
 
-    fn chosen(&self, asks: &[Ask]) -> Result<BTreeMap<String, u16>, ErrorKind> {
+    fn chosen(&self, asks: &[Ask], is_number: bool) -> Result<BTreeMap<String, u16>, ErrorKind> {
         let mut assigned = self.assigned.clone();
+        let is_zero = |ask: &Ask| matches!(ask.wish, Wish::Exact(Port::Number(0)));
+        if asks.iter().any(is_zero) {
+            return Err(ErrorKind::InvalidRequest);
+        }
+        // What the ids have already is looked at first.
+        let goes_against = |ask: &Ask| {
+            let has = self.ports_of(&self.key_of(ask));
+            let offsets = ask.offsets();
+            let is_enough = is_number && offsets.len() == 1;
+            !is_enough && has.iter().any(|port| !offsets.contains(&(port - has[0])))
+        };
+        if asks.iter().any(goes_against) {
+            return Err(ErrorKind::Conflict);
+        }
         for ask in asks {
             let key = self.key_of(ask);
+            let has = self.ports_of(&key);
+            let offsets = ask.offsets();
             if let Wish::Exact(port) = ask.wish {
                 let port = self.number(port);
-                let other = assigned.iter().find(|&(_, &other)| other == port);
-                let is_its_own = assigned.get(&key).is_none_or(|&has| has == port);
-                if port == 0 {
-                    return Err(ErrorKind::InvalidRequest);
-                }
-                if !is_its_own || other.is_some_and(|(other, _)| *other != key) {
+                let is_others = |above: &u16| {
+                    let mut others = assigned.iter().filter(|&(_, &other)| other == port + above);
+                    others.any(|(other, _)| *other != member(&key, *above))
+                };
+                if has.first().is_some_and(|&has| has != port) || offsets.iter().any(is_others) {
                     return Err(ErrorKind::Conflict);
                 }
-                assigned.insert(key, port);
-            } else if !assigned.contains_key(&key) {
-                let port = self.choose(ask, &assigned).ok_or(ErrorKind::Exhausted)?;
-                assigned.insert(key, port);
             }
+            if is_number && offsets.len() == 1 && !has.is_empty() {
+                continue;
+            }
+            let first = match (has.first(), ask.wish) {
+                (Some(&first), _) => {
+                    let can_grow = |above: &u16| {
+                        let port = first + above;
+                        has.contains(&port)
+                            || matches!(ask.wish, Wish::Exact(_))
+                            || self.is_free_to_assign(port, &assigned)
+                    };
+                    if !offsets.iter().all(can_grow) {
+                        return Err(ErrorKind::Conflict);
+                    }
+                    first
+                }
+                (None, Wish::Exact(port)) => self.number(port),
+                (None, _) => self.choose(ask, &assigned).ok_or(ErrorKind::Exhausted)?,
+            };
+            give(&mut assigned, &key, ask, first);
         }
         Ok(assigned)
     }
 
+    fn is_free_to_assign(&self, port: u16, assigned: &BTreeMap<String, u16>) -> bool {
+        !self.is_leased(port)
+            && self.is_free(port)
+            && !assigned.values().any(|&other| other == port)
+    }
+
     /// The port that was suggested, or the first of the id's own order, among those that are free.
     fn choose(&self, ask: &Ask, assigned: &BTreeMap<String, u16>) -> Option<u16> {
-        let is_free_to_assign = |port: u16| {
-            !self.is_leased(port)
-                && self.is_free(port)
-                && !assigned.values().any(|&other| other == port)
+        let offsets = ask.offsets();
+        let are_free = |first: u16| {
+            let mut ports = offsets.iter().map(|above| first + above);
+            ports.all(|port| self.is_free_to_assign(port, assigned))
         };
         if let Wish::Default(port) = ask.wish {
             let port = self.number(port);
-            if port >= 1024 && is_free_to_assign(port) {
+            if port >= 1024 && are_free(port) {
                 return Some(port);
             }
         }
-        let key = self.key(ask.id);
-        let fit = self
-            .pool(ask)
-            .into_iter()
-            .filter(|&port| is_free_to_assign(port));
+        let (key, pool) = (self.key(ask.id), self.pool(ask));
+        let is_of_pool = |first: u16| (first..first + ask.block).all(|port| pool.contains(&port));
+        let firsts = pool.iter().copied();
+        let fit = firsts.filter(|&first| is_of_pool(first) && are_free(first));
         fit.min_by_key(|&port| turn(&key, port))
     }
 
@@ -182,30 +245,38 @@ impl Model {
         let pool: BTreeSet<u16> = asks.iter().flat_map(|ask| self.pool(ask)).collect();
         let asked: Vec<_> = asks.iter().map(|ask| self.key_of(ask)).collect();
         !self
-            .forget(|model, key, port| {
-                pool.contains(&port) && model.old.contains(&port) && !asked.contains(key)
+            .forget(|model, key, ports| {
+                let has_one = ports.iter().any(|port| pool.contains(port));
+                has_one && model.are_old(ports) && !asked.contains(key)
             })
             .is_empty()
     }
 
     /// Those of which this is true, unless they are held.
-    fn forget(&mut self, is_to_go: impl Fn(&Self, &String, u16) -> bool) -> Vec<(String, u16)> {
-        let goes =
-            |&(key, &port): &(&String, &u16)| !self.is_leased(port) && is_to_go(self, key, port);
-        let gone: Vec<(String, u16)> = (self.assigned.iter())
-            .filter(goes)
-            .map(|(key, &port)| (key.clone(), port))
-            .collect();
-        for (key, port) in &gone {
-            self.assigned.remove(key);
-            self.old.remove(port);
-        }
-        gone
+    fn forget(&mut self, is_to_go: impl Fn(&Self, &String, &[u16]) -> bool) -> Vec<(String, u16)> {
+        let mut gone = self.groups();
+        gone.retain(|(key, ports)| {
+            !ports.iter().any(|&port| self.is_leased(port)) && is_to_go(self, key, ports)
+        });
+        let gone = gone.into_iter().map(|(key, ports)| {
+            self.remove(&ports);
+            (key, ports[0])
+        });
+        gone.collect()
+    }
+
+    fn remove(&mut self, ports: &[u16]) {
+        self.assigned.retain(|_, port| !ports.contains(port));
+        self.old.retain(|port| !ports.contains(port));
+    }
+
+    fn are_old(&self, ports: &[u16]) -> bool {
+        ports.iter().all(|port| self.old.contains(port))
     }
 
     pub fn prune(&mut self, days: u64) -> Vec<(String, u16)> {
-        let gone = self.forget(|model, key, port| {
-            model.id_of(key).is_some() && (days == 0 || model.old.contains(&port))
+        let gone = self.forget(|model, key, ports| {
+            model.id_of(key).is_some() && (days == 0 || model.are_old(ports))
         });
         gone.into_iter()
             .map(|(key, port)| (self.id_of(&key).unwrap(), port))
@@ -219,37 +290,43 @@ impl Model {
         let Some(port) = self.port_of(id) else {
             return Ok(None);
         };
-        if self.is_leased(port) {
+        let ports = self.ports_of(&self.key(id));
+        if ports.iter().any(|&port| self.is_leased(port)) {
             return Err(vec![ErrorKind::Busy]);
         }
-        self.assigned.remove(&self.key(id));
-        self.old.remove(&port);
+        self.remove(&ports);
         Ok(Some(port))
     }
 
     /// All of them, or none.
     pub fn guard(&mut self, asks: &[Ask]) -> Expected<Vec<u16>> {
         'again: loop {
-            let ports = self.assign(asks)?;
-            let in_the_way = self
-                .guards
-                .iter()
-                .filter(|guard| ports.contains(&guard.port));
-            if let Some(waited_for) = in_the_way.map(|guard| guard.port).min() {
+            let firsts = self.assign(asks, false)?;
+            let all = asks.iter().zip(&firsts);
+            let all =
+                all.flat_map(|(ask, first)| ask.offsets().into_iter().map(move |n| first + n));
+            let ports: Vec<u16> = all.collect();
+            let in_the_way = self.guards.iter().flat_map(Guard::ports);
+            if let Some(waited_for) = in_the_way.filter(|port| ports.contains(port)).min() {
                 // Leases are taken in the order of their ports, and a port that is waited for is in use.
                 self.old
                     .retain(|port| !ports.contains(port) || *port > waited_for);
                 return Err(vec![ErrorKind::Busy]);
             }
             let mut guards = Vec::new();
-            for (ask, &port) in asks.iter().zip(&ports) {
+            'asks: for (ask, &first) in asks.iter().zip(&firsts) {
                 if ask.host == Some(ABSENT_HOST) {
                     return Err(vec![ErrorKind::Bind]);
                 }
-                let guard = self.new_guard(ask, port);
-                if !guard.sockets().any(|socket| self.has(socket)) {
-                    guards.push(guard);
-                    continue;
+                let block = (0..ask.block).map(|nth| self.new_guard(ask, first + nth, nth));
+                let block: Vec<_> = block.collect();
+                if !block
+                    .iter()
+                    .flat_map(Guard::sockets)
+                    .any(|socket| self.has(socket))
+                {
+                    guards.extend(block);
+                    continue 'asks;
                 }
                 if ask.on_busy != OnBusy::Move || matches!(ask.wish, Wish::Exact(_)) {
                     return Err(vec![ErrorKind::Occupied]);
@@ -259,18 +336,21 @@ impl Model {
                     other = self.choose(ask, &self.assigned);
                 }
                 let other = other.ok_or(vec![ErrorKind::Exhausted])?;
-                self.assigned.insert(self.key(ask.id), other);
+                let key = self.key(ask.id);
+                give(&mut self.assigned, &key, ask, other);
                 continue 'again;
             }
+            let firsts = guards.iter().map(|guard| guard.port).collect();
             for guard in guards {
-                self.old.remove(&guard.port);
+                self.old
+                    .retain(|&port| guard.ports().all(|other| other != port));
                 self.guards.push(guard);
             }
-            return Ok(ports);
+            return Ok(firsts);
         }
     }
 
-    fn new_guard(&self, ask: &Ask, port: u16) -> Guard {
+    fn new_guard(&self, ask: &Ask, port: u16, nth: u16) -> Guard {
         let families: &[Family] = match ask.host {
             Some("::1") => &[Family::V6],
             Some("localhost") if self.has_ipv6 => &[Family::V4, Family::V6],
@@ -281,12 +361,16 @@ impl Model {
             tcp: Some(State::Listening),
             udp: ask.udp.then_some(true),
         };
-        Guard {
-            id: ask.id,
+        let guard = |port, companions| Guard {
+            id: member(ask.id, nth),
             port,
             handoff: Handoff::Held,
             places: families.iter().map(place).collect(),
-        }
+            companions,
+        };
+        let companions = ask.companions.iter();
+        let companions = companions.map(|above| guard(port + above, Vec::new()));
+        guard(port, companions.collect())
     }
 
     /// The next free one, if it is one of those that there are.
@@ -298,8 +382,24 @@ impl Model {
     }
 
     pub fn take_available(&mut self, port: u16) {
-        let guard = self.new_guard(&Ask::plain("-"), port);
+        let guard = self.new_guard(&Ask::plain("-"), port, 0);
         self.guards.push(guard);
+    }
+}
+
+/// What the store calls the port so far above the one of `key`.
+fn member(key: &str, above: u16) -> String {
+    if above == 0 {
+        key.to_owned()
+    } else {
+        format!("{key}+{above}")
+    }
+}
+
+/// All ports of what is asked for, from the first on, and none besides.
+fn give(assigned: &mut BTreeMap<String, u16>, key: &str, ask: &Ask, first: u16) {
+    for above in ask.offsets() {
+        assigned.insert(member(key, above), first + above);
     }
 }
 

@@ -3,7 +3,7 @@
 use port_for::ErrorKind;
 
 use super::expected::{Expected, Model};
-use super::sockets::{Handoff, Socket, State};
+use super::sockets::{Guard, Handoff, Socket, State};
 
 const HANDOFF: ErrorKind = ErrorKind::Handoff;
 
@@ -48,26 +48,28 @@ impl Model {
             Handoff::Taken => return Err(vec![HANDOFF]),
             // What was closed is not vacated any more.
             Handoff::LetGo => return Ok(()),
-            Handoff::Held | Handoff::Vacated => guard.handoff = handoff,
+            Handoff::Held | Handoff::Vacated => {}
         }
-        for place in &mut guard.places {
-            place.tcp = (handoff == Handoff::Vacated).then_some(State::Bound);
-            place.udp = place.udp.map(|_| false);
-        }
+        guard.let_go(handoff);
+        guard
+            .companions
+            .iter_mut()
+            .for_each(|companion| companion.let_go(handoff));
         Ok(())
     }
 
     /// Whether another process has the port of the guard, so that it cannot be held again.
     pub fn is_in_use(&self, nth: usize) -> bool {
-        let guard = &self.guards[nth];
-        guard.places.iter().any(|place| {
-            let at = |state| Socket {
-                port: guard.port,
-                family: place.family,
-                state,
-            };
-            guard.handoff != Handoff::Held && self.loose.contains(&at(State::Listening))
-                || place.udp == Some(false) && self.loose.contains(&at(State::Udp))
+        self.guards[nth].all().any(|guard| {
+            guard.places.iter().any(|place| {
+                let at = |state| Socket {
+                    port: guard.port,
+                    family: place.family,
+                    state,
+                };
+                guard.handoff != Handoff::Held && self.loose.contains(&at(State::Listening))
+                    || place.udp == Some(false) && self.loose.contains(&at(State::Udp))
+            })
         })
     }
 
@@ -76,11 +78,8 @@ impl Model {
             return Err(vec![HANDOFF]);
         }
         let guard = &mut self.guards[nth];
-        guard.handoff = Handoff::Held;
-        for place in &mut guard.places {
-            place.tcp = Some(State::Listening);
-            place.udp = place.udp.map(|_| true);
-        }
+        guard.hold_again();
+        guard.companions.iter_mut().for_each(Guard::hold_again);
         Ok(())
     }
 
@@ -91,5 +90,23 @@ impl Model {
             self.loose.push(socket);
         }
         can
+    }
+}
+
+impl Guard {
+    fn let_go(&mut self, handoff: Handoff) {
+        self.handoff = handoff;
+        for place in &mut self.places {
+            place.tcp = (handoff == Handoff::Vacated).then_some(State::Bound);
+            place.udp = place.udp.map(|_| false);
+        }
+    }
+
+    fn hold_again(&mut self) {
+        self.handoff = Handoff::Held;
+        for place in &mut self.places {
+            place.tcp = Some(State::Listening);
+            place.udp = place.udp.map(|_| true);
+        }
     }
 }

@@ -9,6 +9,7 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
 use super::actual::World;
 use super::sockets::{Family, Socket, State};
+use super::steps::BEHIND;
 
 impl World<'_> {
     /// Compares all that can be seen, by one of the handles.
@@ -27,13 +28,20 @@ impl World<'_> {
             return Err(format!("{seen:?} is listed, not {expected:?}"));
         }
         for (guard, expected) in self.guards.iter().zip(&self.model.guards) {
-            if (guard.id().unwrap_or("-"), guard.port()) != (expected.id, expected.port)
+            if (guard.id().unwrap_or("-"), guard.port()) != (&*expected.id, expected.port)
                 || guard.addr().is_ipv6() != (expected.family() == Family::V6)
             {
                 return Err(format!("{guard:?} is not {expected:?}"));
             }
         }
-        for &port in &self.model.ports {
+        let behind = self.model.ports.last().map(|last| last + 1..=last + BEHIND);
+        for port in self
+            .model
+            .ports
+            .iter()
+            .copied()
+            .chain(behind.into_iter().flatten())
+        {
             if self.model.is_free(port) {
                 check(port, "at all", || self.is_free(port), true)?;
                 continue;

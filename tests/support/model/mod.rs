@@ -20,7 +20,7 @@ use proptest::test_runner::{
 };
 
 use self::actual::Outcomes;
-use self::steps::PORTS;
+use self::steps::{BEHIND, PORTS};
 use self::threads::Threads;
 
 /// The sequences that failed once, which are tried first.
@@ -41,8 +41,8 @@ impl Block {
     /// Of the ports that belong to some service, so that no other test is given one, and that none uses here.
     pub fn claim() -> Self {
         let others = &(&PortSet::unassigned() | &PortSet::ephemeral()) | &PortSet::reserved();
-        for claim in (1100..3000).step_by(usize::from(PORTS) + 1) {
-            let (first, last) = (claim + 1, claim + PORTS);
+        for claim in (1100..3000).step_by(usize::from(PORTS + BEHIND) + 1) {
+            let (first, last) = (claim + 1, claim + PORTS + BEHIND);
             if (first..=last).any(|port| others.contains(port)) {
                 continue;
             }

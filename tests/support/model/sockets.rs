@@ -23,11 +23,13 @@ pub enum State {
 
 #[derive(Debug)]
 pub struct Guard {
-    pub id: &'static str,
+    pub id: String,
     pub port: u16,
     pub handoff: Handoff,
     /// One for each address that it is held at; the first is the one that is handed over.
     pub places: Vec<Place>,
+    /// The ports that go with it, as guards of their own that nobody has.
+    pub companions: Vec<Guard>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,14 +50,26 @@ pub struct Place {
 
 impl Guard {
     pub fn sockets(&self) -> impl Iterator<Item = Socket> {
-        self.places.iter().flat_map(|place| {
-            let udp = (place.udp == Some(true)).then_some(State::Udp);
-            [place.tcp, udp].into_iter().flatten().map(|state| Socket {
-                port: self.port,
-                family: place.family,
-                state,
+        self.all().flat_map(|guard| {
+            guard.places.iter().flat_map(|place| {
+                let udp = (place.udp == Some(true)).then_some(State::Udp);
+                let states = [place.tcp, udp].into_iter().flatten();
+                states.map(|state| Socket {
+                    port: guard.port,
+                    family: place.family,
+                    state,
+                })
             })
         })
+    }
+
+    /// Itself and its companions.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.companions)
+    }
+
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.all().map(|guard| guard.port)
     }
 
     pub fn family(&self) -> Family {

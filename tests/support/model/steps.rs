@@ -55,6 +55,11 @@ pub type Thread = usize;
 /// How many ports there are.
 pub const PORTS: u16 = 6;
 
+/// How far above its port a companion is.
+const ABOVE: u16 = 3;
+/// How many ports behind those that there are can be companions, or of a demanded block.
+pub const BEHIND: u16 = ABOVE + 2;
+
 /// The nth of the ports that there are, or a number as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
@@ -71,6 +76,9 @@ pub struct Ask {
     pub host: Option<&'static str>,
     pub udp: bool,
     pub on_busy: OnBusy,
+    /// How many ports in a row, and how far above each its companions are.
+    pub block: u16,
+    pub companions: &'static [u16],
 }
 
 impl Ask {
@@ -83,7 +91,17 @@ impl Ask {
             host: None,
             udp: false,
             on_busy: OnBusy::Wait,
+            block: 1,
+            companions: &[],
         }
+    }
+
+    /// How far above the first port all are, from 0 on.
+    pub fn offsets(&self) -> Vec<u16> {
+        let block = 0..self.block;
+        let companions = self.companions.iter();
+        let companions = companions.flat_map(|above| block.clone().map(move |nth| nth + above));
+        block.clone().chain(companions).collect()
     }
 }
 
@@ -153,14 +171,21 @@ fn ask() -> impl Strategy<Value = Ask> {
     ];
     let udp = prop::bool::weighted(0.2);
     let on_busy = select(&[OnBusy::Fail, OnBusy::Wait, OnBusy::Wait, OnBusy::Move][..]);
-    (id(), wish, ports, host, udp, on_busy).prop_map(|(id, wish, ports, host, udp, on_busy)| Ask {
-        id,
-        wish,
-        ports,
-        host,
-        udp,
-        on_busy,
-    })
+    let block = prop_oneof![4 => Just(1_u16), 1 => 2..=3_u16];
+    let companions = prop_oneof![4 => Just(&[][..]), 1 => Just(&[ABOVE][..])];
+    let all = (id(), wish, ports, host, udp, on_busy, block, companions);
+    all.prop_map(
+        |(id, wish, ports, host, udp, on_busy, block, companions)| Ask {
+            id,
+            wish,
+            ports,
+            host,
+            udp,
+            on_busy,
+            block,
+            companions,
+        },
+    )
 }
 
 fn usage() -> impl Strategy<Value = Use> {
