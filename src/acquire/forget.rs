@@ -46,6 +46,7 @@ pub(crate) fn release(context: &Context, id: &str) -> Result<Option<u16>, Error>
                 id: Some(member(id, offset).into_owned()),
                 port,
                 holder: record::read(&lease),
+                server: crate::server::left_on(port),
                 waited: Wait::GLANCE,
                 lease,
                 advice: "what is in use cannot be forgotten: let it end first",

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::{Cause, Error};
 use crate::guard::PortGuard;
 use crate::lease::{Asker, Lease, Newcomer, record};
+use crate::server;
 use crate::text::Subject as Subjected;
 use crate::wait::{Wait, Waiter, without_pending};
 
@@ -182,9 +183,11 @@ async fn lease(
                 id: id.map(str::to_owned),
                 port,
                 holder: record::read(&leases.path(port)),
+                server: server::left_on(port),
                 waited: wait.elapsed(),
                 lease: leases.path(port),
                 advice: match leases.asker(port) {
+                    _ if server::left_on(port).is_some() => "stop that server, or drop it",
                     Asker::Other => target.advice_to_wait(),
                     _ => "this thread or task took it itself: drop that guard first, or use it",
                 },

@@ -81,6 +81,8 @@ pub(crate) enum Cause {
         id: Option<String>,
         port: u16,
         holder: Holder,
+        /// The server of this process that keeps it, whose guard is gone.
+        server: Option<String>,
         waited: Duration,
         lease: PathBuf,
         advice: &'static str,

@@ -99,11 +99,15 @@ impl fmt::Display for Cause {
                 id,
                 port,
                 holder,
+                server,
                 waited,
                 lease,
                 advice,
             } => {
                 write!(f, "{} is held by {holder}", Subject(id.as_deref(), *port))?;
+                if let Some(server) = server {
+                    write!(f, ", for its server {server}, whose guard is gone")?;
+                }
                 let lease = lease.display();
                 if *waited > Wait::GLANCE {
                     write!(f, "; waited {} for the lease `{lease}`", Seconds(*waited))?;

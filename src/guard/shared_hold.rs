@@ -45,6 +45,10 @@ pub(crate) struct HoldOfServer {
 }
 
 impl HoldOfServer {
+    pub(crate) fn downgrade(&self) -> Weak<Mutex<Hold>> {
+        Weak::clone(&self.hold)
+    }
+
     /// Holds the port again; false when that did not go, another server was started on it meanwhile, or the guard is
     /// gone.
     pub(crate) fn rearm(&self) -> bool {

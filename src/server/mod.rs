@@ -30,6 +30,7 @@ mod portable;
 mod probe;
 mod ready;
 mod recipe;
+mod running;
 mod signal;
 mod start;
 mod sys;
@@ -46,6 +47,7 @@ use output::Output;
 pub use placeholder::{Values, fill};
 pub use ready::Ready;
 use recipe::Recipe;
+pub(crate) use running::left_on;
 pub use signal::Signal;
 pub(crate) use start::start_for;
 use sys::Process;
@@ -98,6 +100,8 @@ pub struct Server {
     /// Whether a drop stops it as its command says, instead of killing it.
     stops_when_dropped: bool,
     hold: HoldOfServer,
+    /// The process id that it had first: a restart gives it another one.
+    started_as: u32,
     /// The name of a socket that it is given.
     id_of_guard: Option<String>,
     /// A forked child shares the server with its parent, and ending it is the parent's.
@@ -235,6 +239,7 @@ impl Drop for Server {
         self.say_farewell(&fate);
         // As above; the guard of the port, if it lives, tells.
         self.guards.clear();
+        running::remove(self.port(), self.started_as);
         let _ = self.tenancy.end();
         for beside in &mut self.beside {
             let _ = beside.tenancy.end();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::output::Output;
 use super::recipe::{self, Recipe};
-use super::{Server, ServerCommand, sys};
+use super::{Server, ServerCommand, running, sys};
 use crate::error::{Cause, Error, ErrorKind, Printed};
 use crate::guard::{Beside, Hold, HoldOfServer, PortGuard, State};
 #[cfg(unix)]
@@ -344,8 +344,13 @@ fn give<T>(
 }
 
 fn server(guard: &PortGuard, command: &Command, output: Output, process: sys::Process) -> Server {
+    let hold = guard.hold().for_server();
+    let (command, pid) = (command_line(command), process.id());
+    let shown = format!("`{command}` (process {pid})");
+    running::add(guard.port(), pid, shown, &hold);
     Server {
-        command: command_line(command),
+        command,
+        started_as: pid,
         addr: guard.addr(),
         process,
         printed_before: 0,
@@ -354,7 +359,7 @@ fn server(guard: &PortGuard, command: &Command, output: Output, process: sys::Pr
         ended: None,
         is_dismissed: false,
         stops_when_dropped: false,
-        hold: guard.hold().for_server(),
+        hold,
         id_of_guard: guard.id().map(str::to_owned),
         owner: process::id(),
         guards: Vec::new(),

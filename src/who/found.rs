@@ -17,7 +17,7 @@ pub(super) struct Found {
 }
 
 /// What the socket does. The address is the other end's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(
     not(target_os = "linux"),
     expect(dead_code, reason = "other systems list no connections")

@@ -336,3 +336,37 @@ fn a_stranger_who_came_before_the_guard_is_named() {
         check(&error, ErrorKind::Occupied, &["user "]);
     }
 }
+
+/// It was put into a static, say.
+#[cfg(unix)]
+#[test]
+fn a_server_that_outlives_its_guard_is_told_to_who_waits_for_the_port() {
+    let store = TempStore::new();
+    let mut guard = store.guard(&store.api).unwrap();
+    let server = guard
+        .spawn(&mut script("exec sleep 1000", "ping -n 1000 127.0.0.1"))
+        .unwrap();
+    let ask = || {
+        store
+            .request(&store.api)
+            .timeout(Duration::ZERO)
+            .guard()
+            .unwrap_err()
+    };
+    let error = ask();
+    assert!(
+        !error.to_string().contains("whose guard is gone"),
+        "{error}"
+    );
+    drop(guard);
+    let its = format!("(process {}), whose guard is gone", server.id());
+    let says = ["for its server `", &its, "stop that server, or drop it"];
+    check(&ask(), ErrorKind::Busy, &says);
+    check(
+        &store.release(&store.api).unwrap_err(),
+        ErrorKind::Busy,
+        &says[..2],
+    );
+    drop(server);
+    drop(store.guard(&store.api).unwrap());
+}

@@ -57,6 +57,9 @@ fn found(protocol: Protocol, state: State, socket: &proc::Socket) -> (u64, Found
 }
 
 fn with_openers(mut sockets: Vec<(u64, Found)>) -> Vec<Found> {
+    // The kernel gives its tables in parts, and a socket can be in two of them when others come and go meanwhile.
+    let mut seen = HashSet::new();
+    sockets.retain(|(inode, found)| seen.insert((*inode, found.local, found.state)));
     let inodes: HashSet<_> = sockets
         .iter()
         .map(|&(inode, _)| inode)
@@ -139,6 +142,19 @@ pub(crate) fn processes() -> Vec<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_that_stands_in_two_parts_of_a_table_is_one() {
+        let found = |port| Found {
+            protocol: Protocol::Tcp,
+            local: SocketAddr::from(([127, 0, 0, 1], port)),
+            state: State::Listens,
+            user: None,
+            openers: Vec::new(),
+        };
+        let sockets = vec![(u64::MAX, found(1)), (u64::MAX, found(1)), (0, found(2))];
+        assert_eq!(with_openers(sockets).len(), 2);
+    }
 
     #[test]
     fn of_those_who_share_a_socket_the_parents_are_named() {
