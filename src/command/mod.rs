@@ -34,7 +34,7 @@ pub use import::{ImportError, Imported};
 pub use program::keep_use;
 pub use program::{become_program, hand_over};
 pub use python_config::{Entry, Fault, parse as parse_python_config};
-pub use ready::{all_of, looks_for_a_line, parse_ready, parse_signal};
+pub use ready::{all_of, looks_for_a_line, parse_ready, parse_signal, signals};
 pub use waiting::{Doing, doing};
 pub use words::split;
 

@@ -44,6 +44,12 @@ pub fn parse_signal(text: &str) -> Result<Signal, String> {
     })
 }
 
+/// The names of the signals.
+#[must_use]
+pub fn signals() -> Vec<&'static str> {
+    Signal::names().collect()
+}
+
 /// Whether what the server prints is looked at.
 #[must_use]
 pub fn looks_for_a_line(ready: &Ready) -> bool {

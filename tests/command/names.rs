@@ -231,7 +231,82 @@ fn completions_are_printed(#[case] shell: &str, #[case] part: &str) {
         .run(&["--completions", shell])
         .success()
         .stderr("");
-    has(&stdout(&done), &[part, "unbind"]);
+    has(&stdout(&done), &[part, "unbind", "--list --format '{id}'"]);
+}
+
+/// The words that bash is told for the last of these.
+#[cfg(unix)]
+fn completed(store: &Store, words: &[&str]) -> Vec<String> {
+    let script = r#"
+        port-for() { "$PROGRAM" "$@"; }
+        source <(port-for --completions bash)
+        COMP_WORDS=(port-for "$@") COMP_CWORD=$#
+        _port__for port-for "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let command = store.command();
+    let mut bash = std::process::Command::new("bash");
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bash.env(name, value),
+            None => bash.env_remove(name),
+        };
+    }
+    bash.env("PROGRAM", command.get_program());
+    bash.args(["-c", script, "bash"]).args(words);
+    let output = bash.output().unwrap();
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_names_and_kinds() {
+    if crate::support::installed::find("bash").is_none() {
+        return;
+    }
+    let store = Store::new();
+    let made = store.folder().join("made");
+    let hostile = format!("shop/$(touch {})", made.display());
+    for name in ["shop/api", "shop/d b", "other", &hostile] {
+        store.run(&[name]).success();
+    }
+    let all = completed(&store, &["shop/"]);
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert!(
+        all.contains(&"shop/api".to_owned()) && all.contains(&"shop/d\\ b".to_owned()),
+        "{all:?}"
+    );
+    // A name is no command.
+    assert!(!made.exists());
+    assert_eq!(completed(&store, &["--wait", "oth"]), ["other"]);
+    assert_eq!(completed(&store, &["other", "--", "oth"]), [""; 0]);
+    assert_eq!(
+        completed(&store, &["x", "--ready", "li"]),
+        ["listening", "line:"]
+    );
+    assert_eq!(completed(&store, &["--unb"]), ["--unbind"]);
+}
+
+#[test]
+fn a_list_is_printed_as_other_tools_want_it() {
+    let store = Store::new();
+    store.run(&["shop/api", "-p", "4801"]).success();
+    store.run(&["shop/db", "-p", "4802"]).success();
+    store.run(&["other"]).success();
+    let args = ["--list", "shop/", "--format", "{id} {port}"];
+    store
+        .run(&args)
+        .success()
+        .stdout("shop/api 4801\nshop/db 4802\n");
 }
 
 #[test]

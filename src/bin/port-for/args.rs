@@ -1,9 +1,10 @@
 //! What can be asked of the command.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{ArgAction, ArgGroup, Parser};
 use clap_complete::Shell;
 
@@ -104,6 +105,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
     group = ArgGroup::new("mode").required(true),
     group = ArgGroup::new("wanted"),
     group = ArgGroup::new("told"),
+    group = ArgGroup::new("named").args(["names", "bind", "list"]).multiple(true),
     group = ArgGroup::new("waited"),
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -197,7 +199,7 @@ pub(crate) struct Args {
 
     /// Say when CMD is ready, and supervise it: `listening`, `http:/PATH`, `line:TEXT` (with --log), `command:CMD`; of
     /// several, all
-    #[arg(long, value_name = "KIND", requires = "command", value_parser = cli::parse_ready, help_heading = "Running CMD")]
+    #[arg(long, value_name = "KIND", requires = "command", value_parser = ready(), hide_possible_values = true, help_heading = "Running CMD")]
     pub(crate) ready: Vec<Ready>,
 
     /// How long CMD has to get ready (else 30s)
@@ -205,7 +207,7 @@ pub(crate) struct Args {
     pub(crate) ready_timeout: Option<Duration>,
 
     /// The signal that asks CMD to end, in place of TERM or INT
-    #[arg(long, value_name = "SIGNAL", requires = "command", value_parser = cli::parse_signal, help_heading = "Running CMD")]
+    #[arg(long, value_name = "SIGNAL", requires = "command", value_parser = signal(), hide_possible_values = true, help_heading = "Running CMD")]
     pub(crate) stop_signal: Option<Signal>,
 
     /// How long CMD has to end before it is killed (else 10s)
@@ -261,8 +263,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "wanted", conflicts_with_all = ["command", "json"], help_heading = "Output")]
     pub(crate) env: bool,
 
-    /// Print this for each NAME, with {id}, {port} and {addr} filled in
-    #[arg(long, value_name = "TEXT", requires = "wanted", conflicts_with_all = ["command", "json", "env"], help_heading = "Output")]
+    /// Print this for each NAME, with {id}, {port} and {addr} filled in; with --list, for each that is listed
+    #[arg(long, value_name = "TEXT", requires = "named", conflicts_with_all = ["command", "json", "env"], help_heading = "Output")]
     pub(crate) format: Option<String>,
 
     /// The file that ports are remembered in
@@ -295,6 +297,44 @@ pub(crate) struct Args {
 pub(crate) enum Prune {
     UnusedFor(Duration),
     Gone,
+}
+
+/// Reads a value, and names those that there are, or begin so, to shells.
+#[derive(Clone)]
+struct Named<T> {
+    names: Vec<&'static str>,
+    parse: fn(&str) -> Result<T, String>,
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Named<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        self.parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.names.iter().map(PossibleValue::new)))
+    }
+}
+
+fn ready() -> Named<Ready> {
+    Named {
+        names: vec!["listening", "http:/", "line:", "command:"],
+        parse: cli::parse_ready,
+    }
+}
+
+fn signal() -> Named<Signal> {
+    Named {
+        names: cli::signals(),
+        parse: cli::parse_signal,
+    }
 }
 
 fn prune(text: &str) -> Result<Prune, String> {

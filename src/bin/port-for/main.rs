@@ -4,6 +4,7 @@
 
 mod age;
 mod args;
+mod completions;
 mod hint;
 mod list;
 mod numbers;
@@ -81,9 +82,7 @@ fn main() -> ExitCode {
 
 fn obey(args: &Args) -> Result<(), Failure> {
     if let Some(shell) = args.completions {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Args::command(), "port-for", &mut script);
-        return print(&script);
+        return print(&completions::script(shell));
     }
     if args.man {
         let page = manual().map_err(|error| Failure::Could(error.to_string()))?;
@@ -95,7 +94,10 @@ fn obey(args: &Args) -> Result<(), Failure> {
     };
     if let Some(prefix) = &args.list {
         let prefix = prefix.as_deref().unwrap_or_default();
-        list::list(&port_for, prefix, args.json)
+        match &args.format {
+            Some(format) => numbers::tell_listed(&port_for, prefix, format),
+            None => list::list(&port_for, prefix, args.json),
+        }
     } else if let Some(which) = &args.who {
         list::who(&port_for, which, args.json)
     } else if let Some(name) = &args.wait {

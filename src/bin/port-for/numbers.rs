@@ -43,6 +43,18 @@ pub(crate) fn tell(port_for: &PortFor, names: &[String], args: &Args) -> Result<
     print(text.as_bytes())
 }
 
+/// Prints the format for each name that has a port and begins so.
+pub(crate) fn tell_listed(port_for: &PortFor, prefix: &str, format: &str) -> Result<(), Failure> {
+    let mut text = String::new();
+    for found in port_for.assignments()? {
+        if found.id().starts_with(prefix) {
+            text += &line(format, found.id(), found.port())?;
+            text.push('\n');
+        }
+    }
+    print(text.as_bytes())
+}
+
 /// `API_PORT` for `api`.
 fn variable(name: &str) -> String {
     let name = in_capitals(name);
