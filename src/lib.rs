@@ -11,13 +11,25 @@
 //! }
 //! ```
 //!
-//! - [`#[port_for]`](macro@port_for) on a test function asks for ports and waits until they are free.
-//! - [`PortGuard`] is a port that is yours, and gives it to a server.
-//! - [`Server`] is a server in a process of its own, started on a guard's port.
-//! - [`PortFor`] is a store of ports. The default one is per user; [`guard`] and [`forward_port`] use it.
-//! - [`Request`] asks with options: a default or an exact port, a host, a timeout.
-//! - [`ports`] knows which ports are good, and which are in use.
-//! - The [`guide`] shows how to use all of it, page by page.
+//! | You want | Use |
+//! |---|---|
+//! | a port in a test | [`#[port_for]`](macro@port_for), or the [`fixture`] for rstest |
+//! | a port anywhere else | [`guard`]; `guard_async` (feature `tokio`) in async code |
+//! | several ports, all or none | [`PortFor::guards`], [`guard_all`] |
+//! | consecutive ports, or ports at a fixed distance | [`Request::block`], [`Request::companions`] |
+//! | any free port, or exactly this one | [`guard_any`], [`guard_port`] |
+//! | only the number | [`forward_port`] |
+//! | another host, a timeout, UDP, a port that you choose | [`Request`], from [`PortFor::request`] |
+//! | a server in this process on the port | [`PortGuard::take_listener`] |
+//! | a server in a process of its own | [`PortGuard::start`] with a [`ServerCommand`]; [`PortGuard::spawn`] with a `Command` |
+//! | to know when a server is ready | [`Ready`], [`Server::wait_ready`] |
+//! | one server for all tests | [`Request::start_shared`] |
+//! | something else to bind the port | [`PortGuard::vacate`], and [`PortGuard::rearm`] afterwards |
+//! | a store of your own | [`PortFor::open`] |
+//! | to know what has a port | [`occupants`], [`Error::holder`] |
+//! | sets of ports | [`ports`] |
+//!
+//! The [`guide`] explains each of these, page by page. A [`PortGuard`] is the port: drop it and the port is free.
 //!
 //! Features: `tokio` (`guard_async`, and parameters that are tokio's listeners), `cli` (the command `port-for`).
 //!

@@ -168,8 +168,8 @@ impl Request {
     ///
     /// [`InvalidId`](crate::ErrorKind::InvalidId), [`Store`](crate::ErrorKind::Store),
     /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Conflict`](crate::ErrorKind::Conflict) with an exact port, and
-    /// [`Exhausted`](crate::ErrorKind::Exhausted). Of a [block](Self::block), the first port is told, and
-    /// [`Exhausted`](crate::ErrorKind::Exhausted) says how large one could be.
+    /// [`Exhausted`](crate::ErrorKind::Exhausted). Of a [block](Self::block), returns the first port;
+    /// [`Exhausted`](crate::ErrorKind::Exhausted) then says how large a block would fit.
     pub fn assign(self) -> Result<u16, Error> {
         let context = Arc::clone(&self.context);
         let ports = acquire::numbers(&context, &[self.into_ask()?])?;

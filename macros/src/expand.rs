@@ -126,7 +126,7 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
         Some(Id::Literal(id)) => quote!(#id),
         // Borrowed, for the body may use what the expression names.
         Some(Id::Expr(id)) => {
-            // A wrong type is told where the expression is.
+            // The compiler reports a wrong type at the expression.
             let span = id.span().resolved_at(Span::call_site());
             quote_spanned!(span=> &(#id))
         }
@@ -173,7 +173,7 @@ fn want(port: &Port, function: &Ident, private: &TokenStream) -> TokenStream {
     quote!(#private::Wanted::#new(#id) #number #ports #host #timeout #on_busy #udp #block #companions #server)
 }
 
-/// A call with an expression of the user's: a wrong type is told where the expression is.
+/// A method call with the user's expression. The compiler reports a wrong type at that expression.
 fn call(method: &str, argument: &TokenStream) -> TokenStream {
     let span = argument.span().resolved_at(Span::call_site());
     let method = Ident::new(method, span);

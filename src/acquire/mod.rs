@@ -32,7 +32,7 @@ pub(crate) use forget::prune_gone;
 use target::{Place, Target, longest, targets};
 use tell::{PATIENCE, say};
 
-/// How long a newcomer leaves the port to those that wait already: they look every two milliseconds.
+/// How long a newcomer leaves the port to earlier waiters, which look every two milliseconds.
 const TURN: Duration = Duration::from_millis(5);
 
 /// Makes all the ports that are asked for yours, or none. For each ask, the guards of its block.
@@ -40,7 +40,7 @@ pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<Vec<Por
     without_pending(guards_for(Waiter::Thread, context, asks))
 }
 
-/// The story itself. It is told once, for threads and for tasks: only the waiting differs.
+/// The whole acquisition, for threads and for tasks: only the waiting differs.
 pub(crate) async fn guards_for(
     waiter: Waiter,
     context: &Arc<Context>,
@@ -137,7 +137,7 @@ async fn lease(
     let (began, mut told) = (Instant::now(), false);
     let (key, id) = (place.key(), place.name());
     let (key, id) = (key.as_deref(), id.as_deref());
-    // A holder that comes back at once would always be faster than those who wait.
+    // Without this, a holder that asks again at once would always beat the waiters.
     let others_first = match leases.try_take_as_newcomer(port, key, access)? {
         Newcomer::Taken(lease) => return Ok(Some(lease)),
         Newcomer::Held => Duration::ZERO,

@@ -1,4 +1,4 @@
-//! What is said on stderr while a caller waits.
+//! Messages on stderr while a caller waits.
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -1,8 +1,7 @@
-//! Listeners that were taken from guards, and may still listen when their guard is gone: those of a thread or task that a
-//! test has left behind.
+//! Listeners that outlive their guards, because a test has left a thread or task behind.
 //!
-//! The next holder of the port in this process would wait for it in vain. A listener is told from a later one by the number
-//! that the system gives it.
+//! The next guard of the port in this process would wait in vain, and reports whose listener it is. The system's number for a
+//! socket tells a listener from a later one on the same port.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};

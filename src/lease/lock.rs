@@ -156,7 +156,7 @@ impl Lock {
         self.write(key, None, self.len)
     }
 
-    /// Writes down what this holder waits for, so that those who wait for it know; or that it does not wait any more.
+    /// Records what this holder waits for, for its own waiters to report; none when it no longer waits.
     ///
     /// # Errors
     ///

@@ -79,7 +79,7 @@ impl Recipe {
                 listen(&path).map_err(|error| no_temp("a socket for `sd_notify`", &error))?;
             recipe.notify = Some(socket);
         }
-        // What is wrong with the placeholders is told before anything runs.
+        // Report wrong placeholders before anything runs.
         recipe.server()?;
         recipe.setup().transpose()?;
         recipe.ready(&command.ready)?;

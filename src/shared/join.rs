@@ -163,7 +163,8 @@ fn join_running(place: &Place, mut state: State, order: &Order) -> Result<Gate, 
     Ok(Gate::Joined(its_use, state.start))
 }
 
-/// The server of this start, once it is ready; none if that was not to be, for a reason that does not concern the recipe.
+/// The server of this start, once it is ready; none if the keeper or the server was killed before, which says nothing
+/// about the recipe.
 async fn until_ready(
     place: &Place,
     its_use: Use,

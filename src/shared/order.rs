@@ -1,4 +1,4 @@
-//! What a keeper is told on its stdin.
+//! The order that a keeper reads from its stdin.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -28,7 +28,7 @@ impl Users {
 
     /// Makes this thread a user. The caller holds the gate.
     pub(super) fn join(&self, key: &str) -> Result<Use, Error> {
-        // A look of the keeper's may be in the way, for an instant.
+        // The keeper may be testing the lock for an instant.
         const GLANCE: Duration = Duration::from_secs(1);
         files::make_folder(&self.folder)?;
         let name = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));

@@ -49,8 +49,8 @@ impl Probe {
     /// Binds at the wildcard, which fails over any socket at any address: on Unix without `SO_REUSEADDR`, on Windows with
     /// `SO_EXCLUSIVEADDRUSE`.
     fn is_free(&self, kind: Type, addr: SocketAddr) -> io::Result<bool> {
-        // Once, for a second bind could meet the first: a thread that forks between the two takes a copy of the first
-        // socket along, which closing ours does not close.
+        // Bind only once. If another thread forks between two binds, the child keeps a copy of the first socket, and the
+        // second bind fails.
         let addr = wildcard(addr);
         Ok(binds(kind, addr)? || kind == Type::STREAM && self.only_lingers(addr)?)
     }

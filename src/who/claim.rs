@@ -1,4 +1,4 @@
-//! One way in which a port is taken, as it is said in errors and by the command.
+//! One way in which a port is taken, in the words of errors and of the command.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -82,7 +82,7 @@ impl Claim {
 }
 
 impl Claim {
-    /// Behind what is said of other processes alike.
+    /// Adds, for a socket of this very process, that it may be the caller's own.
     fn say_if_ours(&self, f: &mut fmt::Formatter<'_>, perhaps: &str) -> fmt::Result {
         let pid = match self {
             Self::Vacated(by) => by.pid,

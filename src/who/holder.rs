@@ -95,7 +95,7 @@ impl fmt::Display for Holder {
             write!(f, ", which took it {} ago", Seconds(ago))?;
         }
         if let Some(obstacle) = &self.waits_for {
-            write!(f, " and itself waits: {}", printable(obstacle))?;
+            write!(f, ", and is waiting itself: {}", printable(obstacle))?;
         }
         Ok(())
     }

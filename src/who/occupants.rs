@@ -12,7 +12,7 @@ use super::sys;
 use crate::marker;
 use crate::socket;
 
-/// How many claims are told one by one. A port can have thousands of connections.
+/// How many claims a message lists. A port can have thousands of connections.
 const TOLD: usize = 3;
 
 /// What has a port, as far as the system tells.
@@ -86,7 +86,7 @@ impl Occupants {
         occupants
     }
 
-    /// Each claim as it is said.
+    /// Each claim in words.
     #[cfg(feature = "cli")]
     pub(crate) fn told(&self) -> Vec<String> {
         self.0.iter().map(Claim::to_string).collect()

@@ -231,7 +231,7 @@ fn the_command_in_an_error_works_when_it_is_pasted() {
     }
 }
 
-/// A waiter is told what its holder itself waits for.
+/// The holder of the port is waiting for a stranger itself; its waiter reports both.
 #[test]
 fn who_waits_behind_a_holder_that_waits_is_told_for_what() {
     let store = Store::new();
@@ -246,7 +246,7 @@ fn who_waits_behind_a_holder_that_waits_is_told_for_what() {
             let second = ports.request(&store.api);
             let refused = second.timeout(Duration::from_millis(10)).guard();
             error = refused.map_or_else(|error| error.to_string(), |_| String::new());
-            error.contains("itself waits")
+            error.contains("is waiting itself")
         });
         assert!(told, "{error}");
         has(&error, &[&format!("listens on 127.0.0.1:{port}")]);

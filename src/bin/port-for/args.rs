@@ -13,7 +13,7 @@ use port_for::{Host, Ready, Signal};
 
 use crate::age;
 
-/// What there is to say beyond the options, for the manual page: titles and texts. Both wrap lines,
+/// Sections of the manual page beside the options: titles and texts. Both wrap lines,
 /// except those that begin with spaces.
 pub(crate) const MORE: [(&str, &str); 6] = [
     (

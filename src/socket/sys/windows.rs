@@ -24,7 +24,7 @@ pub(in crate::socket) const FAMILY_MISSING: i32 = WSAEAFNOSUPPORT;
 /// What the system says.
 pub(in crate::socket) fn prepare(socket: &Socket) -> io::Result<()> {
     let yes = 1_i32;
-    // SAFETY: the socket is open for as long as it is borrowed, and the value is one of four bytes, as is said.
+    // SAFETY: the socket is open for as long as it is borrowed, and the value is one of four bytes, the length that is passed.
     let result = unsafe {
         setsockopt(
             socket.as_raw_socket() as SOCKET,

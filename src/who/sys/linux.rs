@@ -49,7 +49,7 @@ fn found(protocol: Protocol, state: State, socket: &proc::Socket) -> (u64, Found
         protocol,
         local: socket.local,
         state,
-        // A connection that its process has closed has no inode, and is said to be root's.
+        // The kernel lists a connection that its process has closed without an inode, as root's.
         user: (socket.inode != 0).then_some(socket.user),
         openers: Vec::new(),
     };

@@ -124,7 +124,7 @@ static KEPT: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Has guardians keep a descriptor open, and with it a lock that outlives this process if it is killed.
 pub(crate) fn keep_in_guardians(kept: OwnedFd) {
-    // It is said once.
+    // A process sets it once.
     let _ = KEPT.set(kept);
 }
 
@@ -167,7 +167,7 @@ impl Guardian {
         })
     }
 
-    /// Forks. The parent becomes the guardian, and returns only if that fails; the child goes on, and is told its
+    /// Forks. The parent becomes the guardian, and returns only if that fails; the child goes on, with its
     /// parent's id.
     fn fork(&self) -> io::Result<Pid> {
         become_reaper()?;
