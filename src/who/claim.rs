@@ -82,7 +82,7 @@ impl Claim {
 }
 
 impl Claim {
-    /// Adds, for a socket of this very process, that it may be the caller's own.
+    /// Adds that the process is this very one, if so.
     fn say_if_ours(&self, f: &mut fmt::Formatter<'_>, perhaps: &str) -> fmt::Result {
         let pid = match self {
             Self::Vacated(by) => by.pid,
