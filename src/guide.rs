@@ -1,4 +1,5 @@
 //! How to use the crate, page by page. The same pages are in the folder `docs`.
+//!
 #![doc = include_str!("../docs/how-it-works.svg")]
 
 /// A page of the guide.
