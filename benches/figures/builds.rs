@@ -4,14 +4,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use crate::measure::cpu_time;
 use crate::measure::{Figure, Target, side_by_side};
 use crate::{Effort, Row};
 
-pub const ROWS: [(&str, Row); 2] = [
+pub const ROWS: [(&str, Row); 3] = [
     ("clean build", clean_build),
+    ("added to axum", added),
     ("compile 500 tests", annotated_tests),
 ];
 
@@ -40,6 +45,16 @@ impl Scratch {
 
     fn write(&self, text: &str) {
         fs::write(self.folder.path().join("src/lib.rs"), text).unwrap();
+    }
+
+    /// Gets what the lock file of this crate does not have.
+    fn fetch(&self) {
+        let fetched = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+            .args(["fetch", "--quiet"])
+            .current_dir(&self.folder)
+            .status()
+            .unwrap();
+        assert!(fetched.success());
     }
 
     /// Runs cargo, and tells how many crates it compiled beside this one.
@@ -109,6 +124,56 @@ fn clean_build(effort: Effort) -> Vec<Figure> {
             target: Target::AtMost(28.0),
         },
     ]
+}
+
+/// This crate added to a project that has axum, tokio, serde and rstest, whose crates it may share. It asks the registry for
+/// them.
+#[cfg(target_os = "linux")]
+fn added(effort: Effort) -> Vec<Figure> {
+    let project = "axum = \"0.8\"\ntokio = { version = \"1\", features = [\"full\"] }\nrstest = \"0.28\"\n\
+                   serde = { version = \"1\", features = [\"derive\"] }";
+    let with = format!("{project}\n{}", this_crate());
+    let [before, after] = [project, &with].map(Scratch::new);
+    for scratch in [&before, &after] {
+        scratch.fetch();
+    }
+    let mut crates = [0; 2];
+    let mut seconds = [Vec::new(), Vec::new()];
+    for _ in 0..effort.rounds(3) {
+        for (nth, scratch) in [&before, &after].into_iter().enumerate() {
+            let before = cpu_time();
+            crates[nth] = scratch.clean_build();
+            seconds[nth].push(cpu_time().saturating_sub(before));
+        }
+    }
+    let median = |mut all: Vec<Duration>| {
+        all.sort_unstable();
+        all[all.len() / 2]
+    };
+    let [before, after] = seconds.map(median);
+    let more = crates[1] - crates[0];
+    vec![
+        Figure {
+            what: "crates added to a project with axum, tokio, serde and rstest".to_owned(),
+            beside: ("without".to_owned(), crates[0].to_string()),
+            ours: crates[1].to_string(),
+            result: f64::from(u32::try_from(more).unwrap()),
+            unit: "crates more",
+            target: Target::AtMost(7.0),
+        },
+        Figure::ratio(
+            "… CPU time of its clean build",
+            "without",
+            before,
+            after,
+            Target::AtMost(1.1),
+        ),
+    ]
+}
+
+#[cfg(not(target_os = "linux"))]
+fn added(_effort: Effort) -> Vec<Figure> {
+    Vec::new()
 }
 
 /// Tests with the attribute, against tests with a line of code that does the same.

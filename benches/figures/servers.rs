@@ -11,7 +11,7 @@ use port_for::{PortFor, PortGuard, ServerCommand};
 
 use crate::Effort;
 use crate::children::{CHILD, SERVE};
-use crate::measure::{Figure, Target, side_by_side, timed};
+use crate::measure::{Figure, Target, cpu_time, side_by_side, timed};
 
 pub fn servers(effort: Effort) -> Vec<Figure> {
     let _busy = Busy::make(effort);
@@ -106,20 +106,6 @@ pub fn serve(addr: &str) {
     for stream in TcpListener::bind(addr).unwrap().incoming() {
         drop(stream);
     }
-}
-
-/// Of this process and of all children that have ended, in steps of 10 ms.
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat
-        .rsplit_once(") ")
-        .map_or("", |(_, rest)| rest)
-        .split(' ');
-    let ticks = fields
-        .skip(11)
-        .take(4)
-        .filter_map(|ticks| ticks.parse::<u64>().ok());
-    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 /// What else is on the machine.
