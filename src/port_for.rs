@@ -161,8 +161,7 @@ impl PortFor {
         &self,
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Vec<PortGuard>, Error> {
-        let guards = acquire::guards(&self.0, &self.asks(requests)?)?;
-        Ok(guards.into_iter().flatten().collect())
+        acquire::guards(&self.0, &self.asks(requests)?)
     }
 
     /// As [`guard_all`](Self::guard_all), for async code: see [`Request::guard_async`].
@@ -176,8 +175,7 @@ impl PortFor {
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Vec<PortGuard>, Error> {
         let asks = self.asks(requests)?;
-        let guards = acquire::guards_for(Waiter::Future, &self.0, &asks).await?;
-        Ok(guards.into_iter().flatten().collect())
+        acquire::guards_for(Waiter::Future, &self.0, &asks).await
     }
 
     /// What the requests ask of this store.

@@ -200,8 +200,7 @@ impl Request {
     /// cannot be, and [`Conflict`](crate::ErrorKind::Conflict) when the id has other ports already.
     pub fn guards(self) -> Result<Vec<PortGuard>, Error> {
         let (context, ask) = (Arc::clone(&self.context), self.into_ask()?);
-        let guards = acquire::guards(&context, &[ask])?;
-        Ok(guards.into_iter().flatten().collect())
+        acquire::guards(&context, &[ask])
     }
 
     /// As [`guards`](Self::guards), for async code: see [`guard_async`](Self::guard_async).
@@ -212,8 +211,7 @@ impl Request {
     #[cfg(feature = "tokio")]
     pub async fn guards_async(self) -> Result<Vec<PortGuard>, Error> {
         let (context, asks) = (Arc::clone(&self.context), [self.into_ask()?]);
-        let guards = acquire::guards_for(Waiter::Future, &context, &asks).await?;
-        Ok(guards.into_iter().flatten().collect())
+        acquire::guards_for(Waiter::Future, &context, &asks).await
     }
 
     /// The plain data, for one guard.

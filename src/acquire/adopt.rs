@@ -27,7 +27,7 @@ impl Target<'_> {
 /// Guards for the sockets that this process was started with, all or none; false when another thread was faster.
 pub(super) async fn all(
     targets: &[&Target<'_>],
-    guards: &mut Vec<(usize, Vec<PortGuard>)>,
+    guards: &mut Vec<(usize, PortGuard)>,
     wait: &mut Wait,
 ) -> Result<bool, Error> {
     if targets.is_empty() {
@@ -56,7 +56,7 @@ pub(super) async fn all(
     for (((target, id), listener), (addr, udp)) in targets.iter().zip(ids).zip(sockets).zip(places)
     {
         let hold = Hold::inherited(addr, listener, udp);
-        guards.push((target.nth, vec![PortGuard::inherited(id.to_owned(), hold)]));
+        guards.push((target.nth, PortGuard::inherited(id.to_owned(), hold)));
     }
     Ok(true)
 }

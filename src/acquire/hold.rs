@@ -21,13 +21,13 @@ use crate::text::Subject;
 use crate::wait::Wait;
 use crate::who::{Occupants, Protocol};
 
-/// The guards of each ask, with its number; none when an id was moved to another port, and all has to begin again.
+/// Guards, each with the number of its ask; none when an id was moved to another port, and all has to begin again.
 pub(super) async fn all(
     context: &Context,
     places: &[Place<'_>],
     leases: Vec<Lease>,
     wait: &mut Wait,
-) -> Result<Option<Vec<(usize, Vec<PortGuard>)>>, Error> {
+) -> Result<Option<Vec<(usize, PortGuard)>>, Error> {
     let mut guards = Vec::with_capacity(places.len());
     // What is held of the groups, of which the ports of one need not stand side by side.
     let mut groups: BTreeMap<usize, (&Target<'_>, BTreeMap<u16, Held>)> = BTreeMap::new();
@@ -38,7 +38,7 @@ pub(super) async fn all(
         let target = place.target;
         if target.ask.group.is_single() {
             let id = target.ask.id().map(str::to_owned);
-            guards.push((target.nth, vec![PortGuard::new(id, hold, lease)]));
+            guards.push((target.nth, PortGuard::new(id, hold, lease)));
         } else {
             let (_, group) = groups
                 .entry(target.nth)
@@ -47,7 +47,8 @@ pub(super) async fn all(
         }
     }
     for (nth, (target, held)) in groups {
-        guards.push((nth, of_group(target.ask, held)));
+        let block = of_group(target.ask, held).into_iter();
+        guards.extend(block.map(|guard| (nth, guard)));
     }
     Ok(Some(guards))
 }

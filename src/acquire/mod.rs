@@ -35,8 +35,8 @@ use tell::{PATIENCE, say};
 /// How long a newcomer leaves the port to earlier waiters, which look every two milliseconds.
 const TURN: Duration = Duration::from_millis(5);
 
-/// Makes all the ports that are asked for yours, or none. For each ask, the guards of its block.
-pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<Vec<PortGuard>>, Error> {
+/// Makes all the ports that are asked for yours, or none. Each ask has as many guards as its block has ports.
+pub(crate) fn guards(context: &Arc<Context>, asks: &[Ask]) -> Result<Vec<PortGuard>, Error> {
     without_pending(guards_for(Waiter::Thread, context, asks))
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn guards_for(
     waiter: Waiter,
     context: &Arc<Context>,
     asks: &[Ask],
-) -> Result<Vec<Vec<PortGuard>>, Error> {
+) -> Result<Vec<PortGuard>, Error> {
     let targets = targets(context, asks)?;
     let mut wait = Wait::of(waiter, longest(targets.iter().map(Target::limit)));
     let mut guards = 'again: loop {
@@ -103,21 +103,22 @@ pub(crate) async fn guards_for(
             .iter()
             .filter(|target| target.ask.subject == Subject::Any)
         {
-            guards.push((target.nth, anonymous::any(context, target.ask)?));
+            let block = anonymous::any(context, target.ask)?;
+            guards.extend(block.into_iter().map(|guard| (target.nth, guard)));
         }
         break guards;
     };
-    guards.sort_unstable_by_key(|&(nth, _)| nth);
-    let mut guards: Vec<_> = guards.into_iter().map(|(_, guards)| guards).collect();
-    for guard in guards.iter_mut().flatten() {
+    // Those of a block are in order already, and stay so.
+    guards.sort_by_key(|&(nth, _)| nth);
+    let mut guards: Vec<_> = guards.into_iter().map(|(_, guard)| guard).collect();
+    for guard in &mut guards {
         guard.set_neighbours(Arc::clone(context) as _);
     }
     Ok(guards)
 }
 
 /// For callers that know how many ports they asked for, each by itself.
-pub(crate) fn array<const N: usize>(guards: Vec<Vec<PortGuard>>) -> [PortGuard; N] {
-    let guards: Vec<_> = guards.into_iter().flatten().collect();
+pub(crate) fn array<const N: usize>(guards: Vec<PortGuard>) -> [PortGuard; N] {
     guards
         .try_into()
         .expect("there is one guard for each port that was asked for")

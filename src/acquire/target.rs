@@ -104,6 +104,14 @@ impl<'a> Target<'a> {
         first: u16,
         places: &mut Vec<Place<'a>>,
     ) -> Result<(), Error> {
+        if self.ask.group.is_single() {
+            places.push(Place {
+                target: self,
+                offset: 0,
+                port: first,
+            });
+            return Ok(());
+        }
         for offset in self.ask.group.offsets() {
             let port = first
                 .checked_add(offset)

@@ -217,10 +217,12 @@ async fn guards_for<const N: usize>(
         commands.push(command);
     }
     let guards = acquire::guards_for(waiter, context, &asks).await?;
-    let mut guards = guards.into_iter().zip(commands);
+    let mut guards = guards.into_iter();
+    let mut wanted = asks.iter().zip(commands);
     for slot in slots.iter_mut().filter(|slot| slot.is_none()) {
-        let (group, command) = guards.next().expect("there is one for each slot");
-        let mut own = Slot::new(group);
+        let (ask, command) = wanted.next().expect("there is one for each slot");
+        let block = guards.by_ref().take(ask.group.block.into());
+        let mut own = Slot::new(block.collect());
         if let Some(command) = command {
             own.start(waiter, &command).await?;
         }

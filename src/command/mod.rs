@@ -69,12 +69,12 @@ pub fn numbers(
     Ok(ports.collect())
 }
 
-/// Guards for the ids, all or none, and for each a list: of the ports of its block.
+/// Guards for the ids, all or none; the first id has one for each port of its block.
 pub fn guards(
     port_for: &PortFor,
     ids: &[String],
     wanted: &Wanted,
-) -> Result<Vec<Vec<PortGuard>>, Error> {
+) -> Result<Vec<PortGuard>, Error> {
     acquire::guards(port_for.context(), &asks(ids, wanted))
 }
 

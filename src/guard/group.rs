@@ -31,7 +31,7 @@ impl PortGuard {
         });
         let siblings: Arc<[Sibling]> = siblings.collect();
         for guard in guards {
-            guard.siblings = Arc::clone(&siblings);
+            guard.siblings = Some(Arc::clone(&siblings));
         }
     }
 
@@ -57,7 +57,7 @@ impl PortGuard {
     ///
     /// A sentence about the port that cannot be vacated.
     pub(crate) fn vacate_siblings(&self, ports: &[u16]) -> Result<Vec<Beside>, String> {
-        let named = (self.siblings.iter())
+        let named = (self.siblings.iter().flat_map(|siblings| &**siblings))
             .filter(|sibling| sibling.port() != self.port() && sibling.has_one_of(ports));
         let mut vacated: Vec<Beside> = Vec::new();
         for sibling in named {

@@ -65,7 +65,8 @@ pub struct PortGuard {
     tenancy: Tenancy,
     neighbours: Option<Arc<dyn Neighbours>>,
     companions: Vec<u16>,
-    siblings: Arc<[Sibling]>,
+    /// The guards of its block.
+    siblings: Option<Arc<[Sibling]>>,
 }
 
 /// The other ids of a guard's store.
@@ -96,7 +97,7 @@ impl PortGuard {
             tenancy: Tenancy::new(ownership),
             neighbours: None,
             companions: Vec::new(),
-            siblings: Arc::default(),
+            siblings: None,
         }
     }
 

@@ -173,8 +173,7 @@ impl Keeper {
             .into_iter()
             .fold(recipe, ServerCommand::without_inherited)
             .output_to(self.place.log());
-        let guards = acquire::guards(context, std::slice::from_ref(&self.order.ask))?;
-        let mut guards: Vec<_> = guards.into_iter().flatten().collect();
+        let mut guards = acquire::guards(context, std::slice::from_ref(&self.order.ask))?;
         let server = guards[0].start(&command)?.owning(guards);
         Ok(server.stopping_when_dropped())
     }

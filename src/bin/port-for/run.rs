@@ -33,11 +33,10 @@ pub(crate) fn run(
                 .to_owned();
         return Err(Failure::Usage(message));
     }
-    let groups = cli::guards(port_for, names, &args.wanted())?;
-    // The block is that of the one name.
-    let others = groups[0].iter().skip(1);
+    let mut guards = cli::guards(port_for, names, &args.wanted())?;
+    // A block is that of the one name.
+    let others = guards[1..].iter().filter(|_| names.len() == 1);
     let block: Vec<_> = others.map(PortGuard::port).collect();
-    let mut guards: Vec<_> = groups.into_iter().flatten().collect();
     let mut filled = Vec::new();
     for word in words {
         let of = |id: &str| {
