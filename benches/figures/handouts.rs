@@ -42,6 +42,26 @@ pub fn known_id(effort: Effort) -> Vec<Figure> {
     figures
 }
 
+/// Any free port, while another store has vacated a hundred.
+pub fn any(effort: Effort) -> Vec<Figure> {
+    let (store, other) = (store_of(10, &[]), store_of(0, &[]));
+    let count = effort.rounds(100);
+    let mut vacated = other.guard_all((0..count).map(|_| other.any())).unwrap();
+    for guard in &mut vacated {
+        guard.vacate().unwrap();
+    }
+    let mut ours = || drop(store.any().guard().unwrap());
+    let mut floor = handout(FLOOR, &store, "");
+    let mut peer = handout("portpicker", &store, "");
+    let all: [&mut dyn FnMut(); 3] = [&mut floor, &mut ours, &mut peer];
+    let [floor, ours, peer] = side_by_side(effort.rounds(200), 20, all);
+    let what = "guard + drop of any port, 100 vacated by others";
+    vec![
+        Figure::ratio(what, FLOOR, floor, ours, Target::AtMost(2.5)),
+        Figure::ratio(what, "portpicker", peer, ours, Target::AtMost(1.0)),
+    ]
+}
+
 /// What more threads and more assignments add.
 pub fn threads_and_stores(effort: Effort) -> Vec<Figure> {
     const THREADS: usize = 8;

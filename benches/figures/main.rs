@@ -52,6 +52,7 @@ const ROWS: &[(&str, Row)] = &[
     // use its number again, whenever it makes a new one.
     ("new id", handouts::new_id),
     ("handout", handouts::known_id),
+    ("any port", handouts::any),
     ("threads and stores", handouts::threads_and_stores),
     ("first guard", processes::first_guard),
     ("memory", processes::memory),

@@ -221,7 +221,7 @@ impl<'a> Choice<'a> {
             };
             if first.and_then(|first| first.checked_add(offset)) != Some(port) {
                 let what = format!(
-                    "`{}` cannot be {}: `{name}` is an id of its own in `{}`, with port {port}; take another name",
+                    "`{}` cannot have {}: `{name}` is an id of its own in `{}`, with port {port}; take another name",
                     self.id(),
                     self.target.ask.group,
                     store.path().display()
@@ -256,7 +256,7 @@ impl<'a> Choice<'a> {
                     Fit::Taken | Fit::Free => "which is in use",
                 };
                 let what = format!(
-                    "`{}` has port {first} in `{}`, and cannot be {} from there on: that takes port {port}, {why}; ask \
+                    "`{}` has port {first} in `{}`, and cannot have {} from there on: that takes port {port}, {why}; ask \
                      for the same as before",
                     self.id(),
                     store.path().display(),

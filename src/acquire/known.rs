@@ -66,7 +66,7 @@ pub(super) fn known(
         all => format!("it has port {port}, and with it {}", all.join(", ")),
     };
     let what = format!(
-        "`{}` cannot be {}: {has}, in `{}`; ask for the same as before",
+        "`{}` cannot have {}: {has}, in `{}`; ask for the same as before",
         target.ask.id().unwrap_or_default(),
         target.ask.group,
         store.path().display()

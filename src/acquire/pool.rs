@@ -66,8 +66,8 @@ pub(super) fn warn_if_ephemeral(port: u16) {
     let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
     if warned.insert(port) {
         tell(&format!(
-            "port {port} was demanded, and is one of those that this system gives to outgoing connections ({}): while it is \
-             not held, one of them can take it",
+            "port {port} is one of those that this system gives to outgoing connections ({}): while nothing holds it, such a \
+             connection can take it",
             *EPHEMERAL
         ));
     }

@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Config,
     /// The store, its lock or a lease file cannot be read or written, or is not to be trusted.
     Store,
-    /// The store's text is not what this crate writes. It is left as it is.
+    /// The file of the store is damaged. It is not changed.
     Corrupt,
     /// The id has another port than the exact one that was asked for, or that port is another id's.
     Conflict,

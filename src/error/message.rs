@@ -53,8 +53,8 @@ impl fmt::Display for Cause {
             ),
             Self::Corrupt { path, source } => write!(
                 f,
-                "the store `{}` is not what this crate writes: {source}; it is left as it is: mend that place by hand, or \
-                 move the file away to start with an empty store",
+                "the store `{}` cannot be read: {source}; it was not changed: correct that place by hand, or move the file away \
+                 to start with an empty store",
                 path.display()
             ),
             Self::HasOtherPort {
@@ -83,7 +83,7 @@ impl fmt::Display for Cause {
             ),
             Self::NotAPort { id } => write!(
                 f,
-                "cannot have exactly port 0{}: it stands for no port; ask for one from 1 to 65535",
+                "cannot have port 0{}: it is no port; ask for one from 1 to 65535",
                 For(id)
             ),
             Self::Group { what, release, .. } => {
@@ -229,8 +229,8 @@ impl fmt::Display for Cause {
             }
             Self::Deadlock { id, port } => write!(
                 f,
-                "{} was taken by this thread or task, and waiting for oneself never ends; drop that guard \
-                 first, or use it; if another thread has it by now, ask from there",
+                "{} was taken by this thread or task itself, so the wait would never end; use that guard, or \
+                 drop it first; if another thread has it by now, ask from there",
                 Subject(id.as_deref(), *port)
             ),
             Self::Handoff {
