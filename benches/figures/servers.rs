@@ -11,7 +11,8 @@ use port_for::{PortFor, PortGuard, ServerCommand};
 
 use crate::Effort;
 use crate::children::{CHILD, SERVE};
-use crate::measure::{Figure, Target, cpu_time, side_by_side, timed};
+use crate::measure::{Figure, Target, cpu_time, short, side_by_side, timed};
+use crate::support::store_of;
 
 pub fn servers(effort: Effort) -> Vec<Figure> {
     let _busy = Busy::make(effort);
@@ -68,7 +69,23 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
         this,
         Target::AtMost(1.5),
     );
-    vec![figure, of_cpu, many]
+    vec![figure, of_cpu, many, joined(effort)]
+}
+
+/// A shared server that runs, joined and left by a process that exists.
+fn joined(effort: Effort) -> Figure {
+    let store = store_of(1, &[]);
+    let join = || store.request("shared").start_shared(&command()).unwrap();
+    let _user = join();
+    let [time] = side_by_side(effort.rounds(200), 1, [&mut || drop(join())]);
+    Figure {
+        what: "a shared server that runs, joined and left".to_owned(),
+        beside: ("–".to_owned(), "–".to_owned()),
+        ours: short(time),
+        result: time.as_secs_f64() * 1e3,
+        unit: "ms",
+        target: Target::AtMost(2.0),
+    }
 }
 
 fn command() -> ServerCommand {

@@ -28,7 +28,7 @@ mod ready;
 mod waiting;
 mod words;
 
-pub use crate::server::{Values, fill};
+pub use crate::server::{Follower, Values, fill};
 pub use import::{ImportError, Imported};
 #[cfg(unix)]
 pub use program::keep_use;

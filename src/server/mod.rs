@@ -13,6 +13,8 @@ mod command;
 mod end;
 #[cfg(unix)]
 mod family;
+#[cfg(feature = "cli")]
+mod follower;
 mod http;
 mod life;
 mod lines;
@@ -41,6 +43,8 @@ mod waiting;
 pub use command::ServerCommand;
 use end::End;
 pub use end::Stopped;
+#[cfg(feature = "cli")]
+pub use follower::Follower;
 pub(crate) use mark::reap;
 use output::Output;
 #[cfg(feature = "cli")]

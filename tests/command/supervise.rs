@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::installed::find;
 use crate::support::wait::eventually;
-use crate::{Store, has, stderr};
+use crate::{Store, has, stderr, stdout};
 
 fn supervised(store: &Store, args: &[&str]) -> Command {
     let mut command = store.command();
@@ -131,7 +131,6 @@ fn a_server_that_dies_or_is_never_ready_is_an_error_at_once() {
 
 #[rstest]
 #[case(&["--ready", "lisening"], &["lisening", "listening, http:/PATH"])]
-#[case(&["--ready", "line:up"], &["--log FILE"])]
 #[case(&["--stop-signal", "STOP"], &["STOP", "TERM, INT"])]
 #[case(&["--host", "local.net"], &["local.net"])]
 #[case(&["--grace", "10"], &["10", "30d"])]
@@ -168,4 +167,22 @@ print("bound")' {port}"#;
         script,
     ];
     store.run(&args).success().stdout("bound\n");
+}
+
+#[test]
+fn what_is_read_for_a_line_is_passed_on() {
+    let store = Store::new();
+    let script = "echo early; echo to stderr >&2; echo up; sleep 0.1; echo late; exit 3";
+    let words = ["web", "--ready", "line:up", "--", "sh", "-c", script];
+    let done = store.run(&words).code(3);
+    assert_eq!(stdout(&done), "early\nto stderr\nup\nlate\n");
+    // A reader that has gone is no reason to fail.
+    let mut child = store.command();
+    child
+        .args(words)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    let mut child = child.spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
 }

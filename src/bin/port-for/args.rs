@@ -197,8 +197,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "command", help_heading = "Running CMD")]
     pub(crate) supervise: bool,
 
-    /// Say when CMD is ready, and supervise it: `listening`, `http:/PATH`, `line:TEXT` (with --log), `command:CMD`; of
-    /// several, all
+    /// Say when CMD is ready, and supervise it: `listening`, `http:/PATH`, `line:TEXT`, `command:CMD`; of several,
+    /// all. For a line, CMD's output goes to --log, or to stdout once it is ready
     #[arg(long, value_name = "KIND", requires = "command", value_parser = ready(), hide_possible_values = true, help_heading = "Running CMD")]
     pub(crate) ready: Vec<Ready>,
 

@@ -27,12 +27,6 @@ pub(crate) fn run(
     if let Some(server) = &args.shared {
         return run_beside(port_for, names, args, server, (program, words));
     }
-    if args.ready.iter().any(cli::looks_for_a_line) && args.log.is_none() {
-        let message =
-            "`--ready line:TEXT` looks into what CMD prints: give a file for it by `--log FILE`"
-                .to_owned();
-        return Err(Failure::Usage(message));
-    }
     let mut guards = cli::guards(port_for, names, &args.wanted())?;
     // A block is that of the one name.
     let others = guards[1..].iter().filter(|_| names.len() == 1);

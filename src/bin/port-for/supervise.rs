@@ -38,8 +38,11 @@ pub(crate) fn supervise(
     if let Some(signal) = args.stop_signal {
         command = command.stop_signal(signal);
     }
+    // What CMD prints is read for a line, and then passed on.
+    let is_read = args.ready.iter().any(cli::looks_for_a_line);
     command = match &args.log {
         Some(file) => command.output_to(file),
+        None if is_read => command,
         None => command.inherit_output(),
     };
     if args.inherit {
@@ -62,21 +65,28 @@ pub(crate) fn supervise(
     if !args.ready.is_empty() {
         note(&format!("ready on {}", server.addr()));
     }
-    until_it_ends(server, &signals, args)
+    let printed = (args.log.is_none() && is_read).then(|| cli::Follower::of(&server));
+    until_it_ends(server, &signals, args, printed)
 }
 
 fn until_it_ends(
     mut server: Server,
     signals: &Receiver<Signal>,
     args: &Args,
+    mut printed: Option<cli::Follower>,
 ) -> Result<(), Failure> {
     let mut deadline = None;
     loop {
-        if let Some(status) = server.try_wait()? {
-            return Err(Failure::Status(code(status)));
-        }
+        let mut ended = server.try_wait()?;
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Failure::Status(code(server.kill()?)));
+            ended = Some(server.kill()?);
+        }
+        // Unread, it is not missed.
+        if let Some(printed) = &mut printed {
+            let _ = printed.pass_on(&mut std::io::stdout().lock());
+        }
+        if let Some(status) = ended {
+            return Err(Failure::Status(code(status)));
         }
         match signals.recv_timeout(PAUSE) {
             Ok(signal) => {
