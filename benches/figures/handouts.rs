@@ -44,15 +44,16 @@ pub fn known_id(effort: Effort) -> Vec<Figure> {
 
 /// Any free port, while another store has vacated a hundred.
 pub fn any(effort: Effort) -> Vec<Figure> {
-    let (store, other) = (store_of(10, &[]), store_of(0, &[]));
+    let ids = ids(1);
+    let (store, other) = (store_of(10, &ids), store_of(0, &[]));
     let count = effort.rounds(100);
     let mut vacated = other.guard_all((0..count).map(|_| other.any())).unwrap();
     for guard in &mut vacated {
         guard.vacate().unwrap();
     }
     let mut ours = || drop(store.any().guard().unwrap());
-    let mut floor = handout(FLOOR, &store, "");
-    let mut peer = handout("portpicker", &store, "");
+    let mut floor = handout(FLOOR, &store, &ids[0]);
+    let mut peer = handout("portpicker", &store, &ids[0]);
     let all: [&mut dyn FnMut(); 3] = [&mut floor, &mut ours, &mut peer];
     let [floor, ours, peer] = side_by_side(effort.rounds(200), 20, all);
     let what = "guard + drop of any port, 100 vacated by others";
