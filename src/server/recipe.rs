@@ -96,7 +96,8 @@ impl Recipe {
         Ok(())
     }
 
-    fn dir(&self) -> Option<&Path> {
+    /// The private folder, if there is one.
+    pub(super) fn dir(&self) -> Option<&Path> {
         self.dir.as_ref().map(TempDir::path)
     }
 

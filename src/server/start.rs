@@ -1,6 +1,7 @@
 //! Starting a server on a guard's port.
 
 use std::io;
+use std::path::Path;
 use std::process::{self, Command};
 use std::sync::Arc;
 
@@ -83,7 +84,7 @@ impl PortGuard {
     pub fn spawn(&mut self, command: &mut Command) -> Result<Server, Error> {
         self.vacate()?;
         let output = recipe::captured().map_err(|what| recipe_error(self, command, what))?;
-        spawn(self, command, output)
+        spawn(self, command, output, None)
     }
 
     /// Starts a server that takes over the listening socket, as under systemd: descriptor 3, with `LISTEN_FDS=1`,
@@ -105,7 +106,7 @@ impl PortGuard {
     pub fn spawn_activated(&mut self, command: &mut Command) -> Result<Server, Error> {
         self.check_activation()?;
         let output = recipe::captured().map_err(|what| recipe_error(self, command, what))?;
-        spawn_activated(self, command, output)
+        spawn_activated(self, command, output, None)
     }
 
     fn check_activation(&self) -> Result<(), Error> {
@@ -144,7 +145,7 @@ pub(crate) async fn start_for(
     }
     if let Some(setup) = recipe.setup() {
         let mut setup = setup.map_err(|what| bad(guard, what))?;
-        let done = set_up(waiter, &mut setup, &output, command).await;
+        let done = set_up(waiter, &mut setup, &output, &recipe).await;
         done.map_err(|(what, output)| bad_recipe(guard, command.line(), what, output))?;
     }
     let port = guard.port();
@@ -155,10 +156,10 @@ pub(crate) async fn start_for(
     let beside = guard.vacate_siblings(&named.collect::<Vec<_>>());
     let beside = beside.map_err(|what| bad(guard, what))?;
     let started = if command.is_activated {
-        spawn_activated(guard, &mut program, output)
+        spawn_activated(guard, &mut program, output, recipe.dir())
     } else {
         let vacated = guard.vacate();
-        vacated.and_then(|_| spawn(guard, &mut program, output))
+        vacated.and_then(|_| spawn(guard, &mut program, output, recipe.dir()))
     };
     let mut server = started.inspect_err(|_| hold_again(&beside))?;
     server.beside = beside;
@@ -172,7 +173,7 @@ async fn set_up(
     waiter: Waiter,
     setup: &mut Command,
     output: &Output,
-    command: &ServerCommand,
+    recipe: &Recipe,
 ) -> Result<(), (String, Printed)> {
     let line = command_line(setup);
     let failed = |error: io::Error| {
@@ -181,8 +182,8 @@ async fn set_up(
             Printed::default(),
         )
     };
-    let mut process = sys::Process::spawn(setup, output, None).map_err(failed)?;
-    let mut wait = Wait::patient(waiter, command.ready_timeout);
+    let mut process = sys::Process::spawn(setup, output, None, recipe.dir()).map_err(failed)?;
+    let mut wait = Wait::patient(waiter, recipe.command.ready_timeout);
     let ended = loop {
         match process.life() {
             Ok(now) if now.first.is_some() => break Ok(()),
@@ -249,6 +250,7 @@ impl Server {
     }
 
     fn start_again(&self, program: &mut Command, is_activated: bool) -> io::Result<sys::Process> {
+        let dir = self.recipe.as_ref().and_then(|recipe| recipe.dir());
         // Held again, when an earlier start had failed.
         let vacate = |hold: &HoldOfServer| {
             let vacated = hold.with(|hold| match hold.state() {
@@ -264,12 +266,12 @@ impl Server {
             .try_for_each(|beside| vacate(&beside.hold))?;
         if !is_activated {
             vacate(&self.hold)?;
-            return sys::Process::spawn(program, &self.output, None);
+            return sys::Process::spawn(program, &self.output, None, dir);
         }
         let restarted = self.hold.with(|hold| {
             hold.rearm().map_err(|refused| refused.source)?;
             give(hold, self.id_of_guard.as_deref(), |socket| {
-                sys::Process::spawn(program, &self.output, socket)
+                sys::Process::spawn(program, &self.output, socket, dir)
             })
         });
         restarted.unwrap_or_else(|| {
@@ -288,8 +290,13 @@ fn hold_again(beside: &[Beside]) {
 }
 
 /// Runs the command on the guard's port, which is vacated.
-fn spawn(guard: &mut PortGuard, command: &mut Command, output: Output) -> Result<Server, Error> {
-    let started = sys::Process::spawn(command, &output, None);
+fn spawn(
+    guard: &mut PortGuard,
+    command: &mut Command,
+    output: Output,
+    dir: Option<&Path>,
+) -> Result<Server, Error> {
+    let started = sys::Process::spawn(command, &output, None, dir);
     let source = match started {
         Ok(process) => return Ok(server(guard, command, output, process)),
         Err(source) => source,
@@ -306,9 +313,10 @@ fn spawn_activated(
     guard: &mut PortGuard,
     command: &mut Command,
     output: Output,
+    dir: Option<&Path>,
 ) -> Result<Server, Error> {
     let started = give(&mut guard.hold().lock(), guard.id(), |socket| {
-        sys::Process::spawn(command, &output, socket)
+        sys::Process::spawn(command, &output, socket, dir)
     });
     match started {
         Ok(process) => Ok(server(guard, command, output, process)),

@@ -64,6 +64,50 @@ fn nothing_is_left_of_servers(#[values("panic", "abort", "kill", "exit", "return
     });
 }
 
+/// Starts servers that have private folders, and ends as it is told.
+#[cfg(unix)]
+#[test]
+#[ignore = "a test process for other tests"]
+fn with_folders() {
+    let Some((path, end)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let ids = ids(&store, ["one", "two"]);
+    let command = port_for::ServerCommand::new("/bin/sh")
+        .args([
+            "-c",
+            "mkdir {dir}/sub; echo made > {dir}/sub/data; echo up; exec sleep 1000",
+        ])
+        .ready(port_for::Ready::line("up"));
+    let [mut one, mut two] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
+    let servers = [one.start(&command).unwrap(), two.start(&command).unwrap()];
+    report("up");
+    let [first, second] = servers;
+    end_as_told(&end, [(one, first), (two, second)]);
+}
+
+#[cfg(unix)]
+#[rstest]
+fn private_folders_of_servers_are_removed(
+    #[values("panic", "abort", "kill", "exit", "return")] end: &str,
+) {
+    let store = TempStore::new();
+    let temp = store.folder().join("temp");
+    fs::create_dir(&temp).unwrap();
+    let mut process = command(test_name!(with_folders), store.path(), end);
+    let mut process = ChildTest::run(process.env("TMPDIR", &temp));
+    assert_eq!(process.line(), "up");
+    assert_eq!(fs::read_dir(&temp).unwrap().count(), 2);
+    if end == "kill" {
+        process.kill();
+    } else {
+        process.go_on();
+        process.ended();
+    }
+    eventually("an empty folder", || {
+        fs::read_dir(&temp).unwrap().next().is_none()
+    });
+}
+
 #[test]
 fn a_panicking_test_shows_what_its_server_said() {
     let store = TempStore::new();

@@ -40,6 +40,21 @@ fn a_killed_keeper_takes_its_server_along() {
     the_next_user_starts_another(&store, &first);
 }
 
+/// In which it runs, unless its recipe says otherwise.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_keeper_leaves_no_private_folder_behind() {
+    let store = TempStore::new();
+    let server = start(&store);
+    let folder = std::fs::read_link(format!("/proc/{}/cwd", server.id())).unwrap();
+    assert!(
+        folder.is_dir() && folder.starts_with(std::env::temp_dir()),
+        "{folder:?}"
+    );
+    kill(keeper(&store));
+    eventually("the end of its folder", || !folder.exists());
+}
+
 #[test]
 fn a_killed_keeper_and_a_user_that_comes_at_once() {
     let store = TempStore::new();

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +39,7 @@ impl Process {
         command: &mut Command,
         output: &Output,
         _socket: Option<Socket<'_>>,
+        _dir: Option<&Path>,
     ) -> io::Result<Self> {
         if !output.is_inherited {
             command.stdout(output.writer()?).stderr(output.writer()?);

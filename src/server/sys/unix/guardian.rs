@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
-use super::link::{self, ENDED, KILL, SIGNAL, SIGNAL_ALL};
+use super::link::{self, ENDED, EXIT, KILL, SIGNAL, SIGNAL_ALL};
 use crate::server::{family, output};
 
 /// What the guardian is called, and known by.
@@ -37,7 +37,8 @@ pub(crate) fn guard_if_asked() {
         return;
     }
     let first = args.next().and_then(|pid| pid.parse().ok());
-    let ended = first.and_then(Pid::from_raw).map(guard);
+    let dir = args.next().filter(|dir| !dir.is_empty());
+    let ended = first.and_then(Pid::from_raw).map(|first| guard(first, dir));
     let code = i32::from(!matches!(ended, Some(Ok(()))));
     // SAFETY: it ends this process; nothing that runs at an exit has begun.
     unsafe { libc::_exit(code) }
@@ -93,7 +94,7 @@ fn arguments() -> impl Iterator<Item = String> {
     args
 }
 
-fn guard(first: Pid) -> io::Result<()> {
+fn guard(first: Pid, dir: Option<String>) -> io::Result<()> {
     // The link is stdin, and what the server prints is kept in stdout.
     let link = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     link.set_nonblocking(true)?;
@@ -103,12 +104,17 @@ fn guard(first: Pid) -> io::Result<()> {
         link,
         output: File::from(io::stdout().as_fd().try_clone_to_owned()?),
         parent: rustix::process::getppid(),
+        is_alone: false,
     };
     // So as not to keep a folder from being unmounted.
     let _ = env::set_current_dir("/");
     let unblocked = listen_for_signals();
     guardian.run(&unblocked);
-    Ok(())
+    match dir {
+        // The test's own, and nobody is left who would remove it.
+        Some(dir) if guardian.is_alone => fs::remove_dir_all(dir),
+        _ => Ok(()),
+    }
 }
 
 struct Guardian {
@@ -118,6 +124,8 @@ struct Guardian {
     link: UnixStream,
     output: File,
     parent: Option<Pid>,
+    /// The test has ended, or is about to.
+    is_alone: bool,
 }
 
 impl Guardian {
@@ -132,7 +140,9 @@ impl Guardian {
         let mut size = 0;
         let mut looked = Instant::now();
         while self.reap() {
-            if rustix::process::getppid() != self.parent || !self.obey() {
+            let is_orphan = rustix::process::getppid() != self.parent;
+            self.is_alone |= is_orphan;
+            if is_orphan || !self.obey() {
                 self.end(unblocked);
                 return;
             }
@@ -151,6 +161,8 @@ impl Guardian {
             };
             size = grown.unwrap_or_default();
         }
+        // The test may have ended with its server.
+        self.obey();
     }
 
     /// Asks those that have ended for their status; false when no child is left.
@@ -173,15 +185,18 @@ impl Guardian {
     fn obey(&mut self) -> bool {
         let mut words = [0; 64 * link::WORD];
         match self.link.read(&mut words) {
-            Ok(0) => false,
+            Ok(0) => {
+                self.is_alone = true;
+                false
+            }
             Ok(length) => words[..length].chunks_exact(link::WORD).all(|word| {
-                let Some(signal) = Signal::from_named_raw(word[1].into()) else {
-                    return word[0] != KILL;
-                };
-                match word[0] {
-                    SIGNAL if self.has_first => send(signal, [self.first]),
-                    SIGNAL => send(signal, Self::children()),
-                    SIGNAL_ALL => send(signal, Self::below()),
+                let signal = Signal::from_named_raw(word[1].into());
+                match (word[0], signal) {
+                    (KILL, _) => return false,
+                    (EXIT, _) => self.is_alone = true,
+                    (SIGNAL, Some(signal)) if self.has_first => send(signal, [self.first]),
+                    (SIGNAL, Some(signal)) => send(signal, Self::children()),
+                    (SIGNAL_ALL, Some(signal)) => send(signal, Self::below()),
                     _ => {}
                 }
                 true

@@ -20,6 +20,8 @@ pub(super) const WORD: usize = 2;
 pub(super) const SIGNAL: u8 = b's';
 /// Signals all of the server's processes.
 pub(super) const SIGNAL_ALL: u8 = b'a';
+/// The test is about to exit: what it cannot remove any more is the guardian's to remove.
+pub(super) const EXIT: u8 = b'x';
 /// Kills all of them. The end of the stream says the same.
 pub(super) const KILL: u8 = b'k';
 

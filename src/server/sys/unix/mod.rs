@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
 #[cfg(target_os = "linux")]
@@ -54,7 +55,7 @@ impl Process {
     #[cfg(target_os = "linux")]
     const STOPPING: Duration = Duration::from_secs(5);
 
-    /// Runs the command.
+    /// Runs the command. Should this process end without ending it, its guardian removes the folder.
     ///
     /// # Errors
     ///
@@ -63,9 +64,10 @@ impl Process {
         command: &mut Command,
         output: &Output,
         socket: Option<Socket<'_>>,
+        dir: Option<&Path>,
     ) -> io::Result<Self> {
         if guardian::is_at_hand() {
-            match Self::spawn_guarded(command, output, socket)? {
+            match Self::spawn_guarded(command, output, socket, dir)? {
                 Ok(process) => return Ok(process),
                 Err(why) => warn(&format!("its guardian cannot be run ({why})")),
             }
@@ -85,10 +87,11 @@ impl Process {
         command: &mut Command,
         output: &Output,
         socket: Option<Socket<'_>>,
+        dir: Option<&Path>,
     ) -> io::Result<Result<Self, io::Error>> {
         let (ours, its) = UnixStream::pair()?;
         let link = Link::new(ours)?;
-        let parent = match pre_exec::Guardian::new(its.into(), output.writer()?.into()) {
+        let parent = match pre_exec::Guardian::new(its.into(), output.writer()?.into(), dir) {
             Ok(guardian) => Parent::Guardian(guardian),
             Err(error) => return Ok(Err(error)),
         };

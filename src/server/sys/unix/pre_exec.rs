@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::ptr;
 use std::sync::{Arc, OnceLock};
@@ -112,6 +113,8 @@ impl Plan {
 pub(super) struct Guardian {
     program: CString,
     name: CString,
+    /// What it removes if the test is gone; empty for nothing.
+    dir: CString,
     env: Strings,
     link: OwnedFd,
     output: OwnedFd,
@@ -149,9 +152,13 @@ pub(crate) fn run_again(name: &str) -> io::Result<Command> {
 }
 
 impl Guardian {
-    /// Prepares it, with its end of the link and the file that it keeps small.
-    pub(super) fn new(link: OwnedFd, output: OwnedFd) -> io::Result<Self> {
+    /// Prepares it, with its end of the link, the file that it keeps small, and the folder that it removes if the test is
+    /// gone.
+    pub(super) fn new(link: OwnedFd, output: OwnedFd, dir: Option<&Path>) -> io::Result<Self> {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = dir.map_or(&[][..], |dir| dir.as_os_str().as_bytes());
         Ok(Self {
+            dir: CString::new(dir)?,
             program: executable()?,
             name: CString::new(super::guardian::NAME)?,
             env: Strings::environment()?,
@@ -215,6 +222,7 @@ impl Guardian {
         let args = [
             self.name.as_ptr(),
             decimal(first, &mut digits).as_ptr(),
+            self.dir.as_ptr(),
             ptr::null(),
         ];
         // SAFETY: a path, and two lists that end with null, of strings that end with zero.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::group::Group;
-use super::link::Link;
+use super::link::{self, Link};
 
 /// What the processes of a server are held together by.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ impl Tie {
         match self {
             Self::Guardian(link) => {
                 // The guardian goes on without this process.
+                let _ = link.say(link::EXIT, 0);
                 let _ = link.kill();
             }
             Self::Group(group) => group.kill(),
