@@ -61,14 +61,11 @@ pub(super) fn known(
         .iter()
         .map(|offset| (port + offset).to_string())
         .collect();
-    let has = match &with[..] {
-        [] => format!("it has port {port} alone"),
-        all => format!("it has port {port}, and with it {}", all.join(", ")),
-    };
     let what = format!(
-        "`{}` cannot have {}: {has}, in `{}`; ask for the same as before",
+        "`{}` cannot have {}: it has port {port}, and with it {}, in `{}`; ask for the same as before",
         target.ask.id().unwrap_or_default(),
         target.ask.group,
+        with.join(", "),
         store.path().display()
     );
     Err(conflict(store, target, what, &target.key))

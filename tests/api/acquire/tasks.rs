@@ -299,3 +299,22 @@ fn what_a_runtime_calls_its_threads_is_no_name_of_a_test() {
     let listed = store.assignments().unwrap();
     assert_eq!(listed[0].holder().unwrap().test(), None);
 }
+
+#[test]
+fn a_task_that_waits_for_a_block_leaves_the_thread_to_others() {
+    let store = TempStore::new();
+    let block = || store.request(&store.api).block(2).companions([10_000]);
+    let held = block().guards().unwrap();
+    let first = held[0].port();
+    let guards = one_thread().block_on(async {
+        let waiter = spawn(block().guards_async());
+        for _ in 0..100 {
+            yield_now().await;
+            assert!(!waiter.is_finished());
+        }
+        drop(held);
+        waiter.await.unwrap().unwrap()
+    });
+    assert_eq!(guards[1].port(), first + 1);
+    assert_eq!(guards[1].companions(), [first + 10_001]);
+}
