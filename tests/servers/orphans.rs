@@ -14,7 +14,9 @@ use crate::children::{end_as_told, ids};
 use crate::support::child::{in_shell, test_name};
 use crate::support::installed::find;
 use crate::support::privileges::{can_unshare, is_root};
-use crate::support::{ChildTest, PATIENCE, TempStore, command, report, told, wait_for_parent};
+use crate::support::{
+    ChildTest, PATIENCE, TempStore, command, eventually, report, told, wait_for_parent,
+};
 
 /// A shape of a server, as a shell's script: `$RUN` is a program that runs for long, and has the mark in its environment.
 const SHAPES: [(&str, &str); 8] = [
@@ -320,4 +322,62 @@ fn leaves_an_orphan() {
     let server = store.request(&id).start(&command).unwrap();
     report(server.id());
     wait_for_parent();
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn starts_slowly() {
+    let Some((path, pids)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let script = format!(
+        "setsid sleep 1000 & echo {} $! > {pids}; wait",
+        std::process::id()
+    );
+    let command = ServerCommand::new("bash").args(["-c"]).literal_arg(script);
+    let [id] = ids(&store, ["slow"]);
+    let _ = store
+        .request(&id)
+        .start(&command.ready(Ready::line("never")));
+}
+
+/// Its server has a descendant already, and there is no guardian yet: the kernel is made to be slow.
+#[test]
+fn nothing_outlives_a_test_that_is_killed_while_its_guardian_starts() {
+    let Some(strace) = find("strace") else { return };
+    let store = TempStore::new();
+    let pids = store.folder().join("pids");
+    let test = command(
+        test_name!(starts_slowly),
+        store.path(),
+        pids.to_str().unwrap(),
+    );
+    let mut slow = std::process::Command::new(strace);
+    slow.args(["-f", "-o", "/dev/null", "-e", "trace=close_range"])
+        .args(["-e", "inject=close_range:delay_enter=1000000"])
+        .arg(test.get_program())
+        .args(test.get_args());
+    for (name, value) in test.get_envs() {
+        match value {
+            Some(value) => slow.env(name, value),
+            None => slow.env_remove(name),
+        };
+    }
+    let mut slow = slow.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut told = Vec::new();
+    eventually("the descendant", || {
+        let written = fs::read_to_string(&pids).unwrap_or_default();
+        told = written
+            .split_whitespace()
+            .map(|pid| pid.parse::<i32>().unwrap())
+            .collect();
+        told.len() == 2
+    });
+    let [test, descendant] = told[..] else {
+        unreachable!()
+    };
+    kill_process(Pid::from_raw(test).unwrap(), Signal::KILL).unwrap();
+    eventually("the end of the descendant", || {
+        !Path::new(&format!("/proc/{descendant}")).exists()
+    });
+    slow.wait().unwrap();
 }

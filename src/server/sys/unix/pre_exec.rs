@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -177,6 +178,9 @@ impl Guardian {
     /// Forks. The parent becomes the guardian, and returns only if that fails; the child goes on, with its
     /// parent's id.
     fn fork(&self) -> io::Result<Pid> {
+        // From here on nothing may end this process: the server could have descendants before the guardian runs, and they
+        // would be nobody's. The guardian looks by itself whether the test lives.
+        let before = Signals::put_off();
         become_reaper()?;
         // The leader of a group, as the command may want it, cannot leave its session, and need not.
         let _ = rustix::process::setsid();
@@ -188,7 +192,10 @@ impl Guardian {
         // SAFETY: the child does what this process would do: system calls, and running a program.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
-            0 => Ok(guardian),
+            0 => {
+                before.restore();
+                Ok(guardian)
+            }
             first => Err(self.run(first)),
         }
     }
@@ -207,9 +214,8 @@ impl Guardian {
     }
 
     fn try_run(&self, first: libc::pid_t) -> io::Error {
-        if let Err(error) = rustix::io::write(&self.link, &link::report(STARTED, first)) {
-            return error.into();
-        }
+        // A test that has ended does not hear it: then the guardian ends what has been started.
+        let _ = rustix::io::write(&self.link, &link::report(STARTED, first));
         let streams = rustix::stdio::dup2_stdin(&self.link)
             .and_then(|()| rustix::stdio::dup2_stdout(&self.output))
             .and_then(|()| rustix::stdio::dup2_stderr(&self.kept));
@@ -217,7 +223,6 @@ impl Guardian {
             return error.into();
         }
         close_others();
-        block_hangup();
         let mut digits = [0; 12];
         let args = [
             self.name.as_ptr(),
@@ -266,14 +271,36 @@ fn close_others() {
     }
 }
 
-/// The death signal is to wait until the guardian is ready for it.
-fn block_hangup() {
-    let mut signals = std::mem::MaybeUninit::uninit();
-    // SAFETY: the set is made by `sigemptyset` before it is read.
-    unsafe {
-        libc::sigemptyset(signals.as_mut_ptr());
-        libc::sigaddset(signals.as_mut_ptr(), libc::SIGHUP);
-        libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), ptr::null_mut());
+/// What the signals did that a guardian puts off: the death signal waits until it is ready, and a test that is gone does not
+/// hear a word.
+struct Signals {
+    mask: libc::sigset_t,
+    pipe: libc::sighandler_t,
+}
+
+impl Signals {
+    fn put_off() -> Self {
+        // SAFETY: the sets are made by the calls before they are read; an ignored signal needs no handler.
+        unsafe {
+            let (mut hangup, mut mask) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+            libc::sigemptyset(hangup.as_mut_ptr());
+            libc::sigaddset(hangup.as_mut_ptr(), libc::SIGHUP);
+            libc::sigemptyset(mask.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_BLOCK, hangup.as_ptr(), mask.as_mut_ptr());
+            Self {
+                mask: mask.assume_init(),
+                pipe: libc::signal(libc::SIGPIPE, libc::SIG_IGN),
+            }
+        }
+    }
+
+    /// For the server.
+    fn restore(&self) {
+        // SAFETY: both are what the system has told.
+        unsafe {
+            libc::signal(libc::SIGPIPE, self.pipe);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, ptr::null_mut());
+        }
     }
 }
 
