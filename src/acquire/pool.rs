@@ -14,7 +14,7 @@ use crate::ports::PortSet;
 /// The ports that this system gives to outgoing connections.
 static EPHEMERAL: Lazy<PortSet> = Lazy::new(|| &PortSet::ephemeral() - &PortSet::reserved());
 
-/// What no companion may be; nothing where there are none, for it takes a look at the system.
+/// The ports that no companion may have. Empty if the request has no companions: finding them out asks the system.
 pub(super) fn never_companions(ask: &Ask) -> PortSet {
     if ask.group.companions.is_empty() {
         PortSet::new()

@@ -188,31 +188,24 @@ impl fmt::Display for Cause {
                 held,
                 taken,
                 store,
-                group: Some((group, largest)),
-            } => write!(
-                f,
-                "there is no room for {group}{}: the largest block that would fit has {largest} ports (of {considered} ports \
-                 considered, {assigned} are assigned to other ids in `{}`, {held} are held and {taken} are in use); ask for a \
-                 smaller one, release ids that are no longer needed, or widen `PORT_FOR_POOL`",
-                For(id),
-                store.display()
-            ),
-            Self::Exhausted {
-                id,
-                why_none: None,
-                considered,
-                assigned,
-                held,
-                taken,
-                store,
-                group: None,
-            } => write!(
-                f,
-                "no port is left{}: of {considered} ports considered, {assigned} are assigned to other ids in `{}`, \
-                 {held} are held and {taken} are in use; release ids that are no longer needed, or widen `PORT_FOR_POOL`",
-                For(id),
-                store.display()
-            ),
+                group,
+            } => {
+                let store = store.display();
+                let counts = format!(
+                    "of {considered} ports considered, {assigned} are assigned to other ids in `{store}`, {held} are held and \
+                     {taken} are in use"
+                );
+                match group {
+                    Some((group, largest)) => write!(
+                        f,
+                        "there is no room for {group}{}: the largest block that would fit has {largest} ports ({counts}); ask \
+                         for a smaller one, ",
+                        For(id)
+                    ),
+                    None => write!(f, "no port is left{}: {counts}; ", For(id)),
+                }?;
+                f.write_str("release ids that are no longer needed, or widen `PORT_FOR_POOL`")
+            }
             Self::NoneAbove { first } => write!(
                 f,
                 "no port from {first} to 65535 is free; ask for a lower first port"

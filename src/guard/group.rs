@@ -50,8 +50,8 @@ impl PortGuard {
         &self.companions
     }
 
-    /// Vacates the other ports of its block that are among `ports`, all or none, for a server that is started on this one. They
-    /// are leased until it has ended too.
+    /// Vacates those of `ports` that are other ports of this block, all or none, for a server on this port. The server keeps
+    /// their leases until it ends.
     ///
     /// # Errors
     ///

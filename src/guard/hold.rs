@@ -271,7 +271,7 @@ impl Hold {
         self.companions.iter_mut().try_for_each(Self::mark)
     }
 
-    /// The markers, for a program that is to keep the ports vacated.
+    /// The markers, which a program inherits to keep the ports vacated.
     #[cfg(all(target_os = "linux", feature = "cli"))]
     pub(crate) fn markers(&self) -> impl Iterator<Item = std::os::fd::BorrowedFd<'_>> {
         self.all()
@@ -286,14 +286,17 @@ impl Hold {
         self.companions.iter_mut().try_for_each(Self::vacate)
     }
 
+    pub(crate) fn mark_and_vacate(&mut self) -> io::Result<()> {
+        self.mark().map_err(|(_, error)| error)?;
+        self.vacate()
+    }
+
     /// Vacates the ports that go with this one.
     #[cfg(unix)]
     pub(crate) fn vacate_companions(&mut self) -> io::Result<()> {
-        for companion in &mut self.companions {
-            companion.mark().map_err(|(_, error)| error)?;
-            companion.vacate()?;
-        }
-        Ok(())
+        self.companions
+            .iter_mut()
+            .try_for_each(Self::mark_and_vacate)
     }
 
     /// Closes everything, for good.
@@ -335,9 +338,7 @@ impl Hold {
     fn give_back(&mut self, before: &[State]) {
         for (hold, before) in self.companions.iter_mut().zip(before) {
             let _ = match before {
-                State::Vacated => {
-                    (hold.mark().map_err(|(_, error)| error)).and_then(|()| hold.vacate())
-                }
+                State::Vacated => hold.mark_and_vacate(),
                 State::Closed => hold.close(),
                 State::Held | State::Taken | State::Given => Ok(()),
             };

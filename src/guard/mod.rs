@@ -366,7 +366,7 @@ impl PortGuard {
         self.neighbours.as_ref()
     }
 
-    /// The locks of its leases, for a program that keeps them; none if they are another process's.
+    /// The locks of its leases, which a program inherits; none if another process has the leases.
     #[cfg(all(unix, feature = "cli"))]
     pub(crate) fn locks(&self) -> Vec<&crate::lease::Lock> {
         self.tenancy.locks()

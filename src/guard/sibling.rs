@@ -53,10 +53,7 @@ impl Sibling {
         {
             let mut hold = hold.lock();
             match hold.state() {
-                State::Held => {
-                    hold.mark().map_err(|(_, error)| error)?;
-                    hold.vacate()?;
-                }
+                State::Held => hold.mark_and_vacate()?,
                 State::Vacated | State::Closed => {}
                 state @ (State::Taken | State::Given) => {
                     return Err(io::Error::other(state.describe()));

@@ -1,4 +1,4 @@
-//! Passing on what a server prints, for the command.
+//! Copies a server's output to the command's own.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -254,9 +254,7 @@ impl Server {
         // Held again, when an earlier start had failed.
         let vacate = |hold: &HoldOfServer| {
             let vacated = hold.with(|hold| match hold.state() {
-                State::Held => {
-                    (hold.mark().map_err(|(_, error)| error)).and_then(|()| hold.vacate())
-                }
+                State::Held => hold.mark_and_vacate(),
                 _ => Ok(()),
             });
             vacated.unwrap_or(Ok(()))

@@ -234,7 +234,7 @@ fn completions_are_printed(#[case] shell: &str, #[case] part: &str) {
     has(&stdout(&done), &[part, "unbind", "--list --format '{id}'"]);
 }
 
-/// The words that bash is told for the last of these.
+/// What bash offers to complete the last word.
 #[cfg(unix)]
 fn completed(store: &Store, words: &[&str]) -> Vec<String> {
     let script = r#"

@@ -64,7 +64,7 @@ fn nothing_is_left_of_servers(#[values("panic", "abort", "kill", "exit", "return
     });
 }
 
-/// Starts servers that have private folders, and ends as it is told.
+/// Starts two servers with private folders, then ends in the way its parent asks for.
 #[cfg(unix)]
 #[test]
 #[ignore = "a test process for other tests"]

@@ -195,7 +195,7 @@ fn what_a_group_is_asked_for_as_must_go_with_what_it_is() {
             .map(|guard| vec![guard]),
         "use `guards()`",
     );
-    // A port of it is nobody's own id.
+    // No id of its own can have the name of one of its ports.
     conflict(
         store.request("cluster+1").guards(),
         "is a port of the group `cluster`",

@@ -111,7 +111,7 @@ fn guard(first: Pid, dir: Option<String>) -> io::Result<()> {
     let unblocked = listen_for_signals();
     guardian.run(&unblocked);
     match dir {
-        // The test's own, and nobody is left who would remove it.
+        // The test would have removed it, and has ended.
         Some(dir) if guardian.is_alone => fs::remove_dir_all(dir),
         _ => Ok(()),
     }

@@ -178,8 +178,8 @@ impl Guardian {
     /// Forks. The parent becomes the guardian, and returns only if that fails; the child goes on, with its
     /// parent's id.
     fn fork(&self) -> io::Result<Pid> {
-        // From here on nothing may end this process: the server could have descendants before the guardian runs, and they
-        // would be nobody's. The guardian looks by itself whether the test lives.
+        // From here on no signal may end this process: the server can have descendants before the guardian runs, and without
+        // this process they would be orphans. The guardian checks whether the test still lives.
         let before = Signals::put_off();
         become_reaper()?;
         // The leader of a group, as the command may want it, cannot leave its session, and need not.
@@ -271,8 +271,8 @@ fn close_others() {
     }
 }
 
-/// What the signals did that a guardian puts off: the death signal waits until it is ready, and a test that is gone does not
-/// hear a word.
+/// The signal settings before a guardian changes them: it blocks the death signal until it is ready, and ignores SIGPIPE, for
+/// the test at the other end of the link may have ended.
 struct Signals {
     mask: libc::sigset_t,
     pipe: libc::sighandler_t,
