@@ -27,7 +27,7 @@ impl Context {
         let config = Config::from_env()?;
         let path = match &config.store {
             Some(path) => path.clone(),
-            None => location::default_store()?,
+            None => location::default_store(config::home_and_state())?,
         };
         Self::with(&path, config)
     }

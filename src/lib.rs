@@ -77,6 +77,8 @@ mod who;
 
 mod group;
 mod id;
+#[cfg(target_os = "linux")]
+mod linux_socket;
 mod marker;
 #[cfg(target_os = "linux")]
 mod proc;

@@ -44,18 +44,14 @@ pub(crate) use other::{Marker, vacater_of};
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::os::fd::OwnedFd;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixListener};
     use std::time::Duration;
 
     use rustix::io::Errno;
-    use rustix::net::{
-        AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, shutdown,
-        socket_with, sockopt,
-    };
 
     use super::{Vacater, io};
+    use crate::linux_socket;
     use crate::wait::Wait;
 
     fn name(port: u16) -> String {
@@ -111,7 +107,7 @@ mod linux {
         fn drop(&mut self) {
             // A child that was just forked has a copy: closing alone would leave the port marked until it runs its program.
             if self.process == std::process::id() {
-                let _ = shutdown(&self.socket, Shutdown::Both);
+                let _ = linux_socket::shut_down(&self.socket);
             }
         }
     }
@@ -126,28 +122,20 @@ mod linux {
 
     /// Who has vacated the port; none if it is not marked. Does not block.
     pub(crate) fn vacater_of(port: u16) -> Option<Vacater> {
-        // What the system forbids tells nothing.
-        let addr = SocketAddrUnix::new_abstract_name(name(port).as_bytes()).ok()?;
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket: OwnedFd =
-            socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
-        match connect(&socket, &addr) {
-            Ok(()) => {}
+        match linux_socket::listener_at(&name(port)) {
+            Ok(peer) => Some(Vacater {
+                // 0 for a process in another namespace.
+                pid: u32::try_from(peer.pid).ok().filter(|&pid| pid > 0),
+                user: Some(peer.uid),
+            }),
             // Its backlog is full of looks like this one, which are not accepted: it is there all the same.
-            Err(Errno::AGAIN) => {
-                return Some(Vacater {
-                    pid: None,
-                    user: None,
-                });
-            }
-            Err(_) => return None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Vacater {
+                pid: None,
+                user: None,
+            }),
+            // What the system forbids tells nothing.
+            Err(_) => None,
         }
-        let peer = sockopt::socket_peercred(&socket).ok()?;
-        let pid = peer.pid.as_raw_nonzero().get();
-        Some(Vacater {
-            pid: u32::try_from(pid).ok(),
-            user: Some(peer.uid.as_raw()),
-        })
     }
 
     #[cfg(test)]

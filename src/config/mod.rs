@@ -1,7 +1,6 @@
 //! Every environment variable, read and checked here.
 //!
-//! The user's folders are found by `etcetera` and the standard library, which read `HOME`, `XDG_STATE_HOME` and their
-//! like: see `store/location.rs`.
+//! The standard library reads a few by itself: `HOME`, `TMPDIR` and their like.
 
 use std::env;
 use std::ffi::OsString;
@@ -88,6 +87,21 @@ fn nextest_test_in(get: impl Fn(&str) -> Option<String>) -> Option<String> {
         test = format!("{test} (attempt {attempt})");
     }
     Some(test)
+}
+
+/// The user's home, and the folder for state that stays on the machine: by the XDG Base Directory Specification, which also
+/// says that a relative path counts for nothing; on Windows, which knows no state, the one for local data.
+pub(crate) fn home_and_state() -> Option<(PathBuf, PathBuf)> {
+    let (variable, below_home) = if cfg!(windows) {
+        ("LOCALAPPDATA", r"AppData\Local")
+    } else {
+        ("XDG_STATE_HOME", ".local/state")
+    };
+    let home = env::home_dir().filter(|home| !home.as_os_str().is_empty())?;
+    #[expect(clippy::disallowed_methods)]
+    let chosen = env::var_os(variable).map(PathBuf::from);
+    let state = chosen.filter(|folder| folder.is_absolute());
+    Some((home.clone(), state.unwrap_or_else(|| home.join(below_home))))
 }
 
 /// Where programs are looked up.

@@ -4,19 +4,17 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use etcetera::BaseStrategy;
-
 use crate::error::{Cause, Error};
 use crate::files;
 
 /// The per-user store: `ports.json` in the platform's state folder for `port-for`, or, where there is no home to keep
-/// it in (a CI sandbox), in a private folder among the temporary files.
+/// it in (a CI sandbox), in a private folder among the temporary files. The caller knows the home and the state folder.
 ///
 /// # Errors
 ///
 /// When neither can be used.
-pub(crate) fn default_store() -> Result<PathBuf, Error> {
-    let folder = match state_folder() {
+pub(crate) fn default_store(user: Option<(PathBuf, PathBuf)>) -> Result<PathBuf, Error> {
+    let folder = match user.and_then(state_folder) {
         Some(folder) => folder,
         None => temporary_folder()?,
     };
@@ -24,10 +22,7 @@ pub(crate) fn default_store() -> Result<PathBuf, Error> {
 }
 
 /// The state folder, if it is there or can be made.
-fn state_folder() -> Option<PathBuf> {
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    // Windows has no state folder of its own; caches are what stays on the machine there, as state should.
-    let state = strategy.state_dir().unwrap_or_else(|| strategy.cache_dir());
+fn state_folder((home, state): (PathBuf, PathBuf)) -> Option<PathBuf> {
     let folder = state.join("port-for");
     // Made or not: many a home is on NFS, and a store there would be refused.
     if files::is_on_network(&folder) {
@@ -39,9 +34,8 @@ fn state_folder() -> Option<PathBuf> {
     }
     // `/nonexistent` as a home must not be made by root, and a store made by root in a user's home would lock them
     // out of it. A state folder outside of the home was chosen on purpose.
-    let home = strategy.home_dir();
-    let usable = if state.starts_with(home) {
-        fs::metadata(home).is_ok_and(|found| found.is_dir() && files::is_own(&found))
+    let usable = if state.starts_with(&home) {
+        fs::metadata(&home).is_ok_and(|found| found.is_dir() && files::is_own(&found))
     } else {
         true
     };

@@ -36,7 +36,8 @@ pub(super) enum State {
 #[derive(Debug, Clone)]
 pub(super) struct Opener {
     pub(super) pid: u32,
-    #[cfg(target_os = "linux")]
+    /// Where the system tells it along.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "of Linux"))]
     pub(super) parent: Option<u32>,
     /// What the system calls it, if it does not tell its command line.
     pub(super) name: String,

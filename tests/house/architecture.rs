@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 type Room = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
-const ROOMS: [Room; 23] = [
+const ROOMS: [Room; 24] = [
     ("attribute", "what the macro's expansion calls, and fixtures",      "port_for shared acquire server guard ask error id wait"),
     ("command",   "what only the command line tool needs",               "port_for shared acquire server handover guard ask context store config error who socket proc id text"),
     ("startup",   "before `main`",                                       "shared server handover"),
@@ -30,9 +30,10 @@ const ROOMS: [Room; 23] = [
     ("files",     "files in folders that others may reach",              "error wait proc"),
     ("error",     "what can go wrong, and how it is said",               "who wait text"),
     ("ports",     "which ports are good, and which are in use",          "who socket id proc"),
-    ("who",       "holders and occupants of ports",                      "socket marker proc text"),
+    ("who",       "holders and occupants of ports",                      "socket marker linux_socket proc text"),
     ("socket",    "sockets with options, and probes",                    "marker proc"),
-    ("marker",    "markers of vacated ports",                            "proc text wait"),
+    ("marker",    "markers of vacated ports",                            "linux_socket proc text wait"),
+    ("linux_socket", "sockets that only Linux has",                      ""),
     ("proc",      "`/proc`, parsed",                                     ""),
     ("leaves",    "`group`, `id`, `text`, `wait`: what they say",        ""),
 ];

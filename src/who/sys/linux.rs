@@ -1,7 +1,4 @@
 //! Sockets and processes as Linux has them in `/proc`.
-//!
-//! Not by `listeners`, as elsewhere: of the processes that share a socket it names one, and that can be a child that was
-//! forked a moment ago, on its way to another program.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;

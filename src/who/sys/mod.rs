@@ -10,3 +10,9 @@ pub(crate) use linux::*;
 mod other;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::*;
+// Its tests run on Linux too.
+#[cfg(all(unix, any(test, not(target_os = "linux"))))]
+#[cfg_attr(target_os = "linux", allow(dead_code, reason = "only for its tests"))]
+mod programs;
+#[cfg(windows)]
+mod windows;

@@ -3,14 +3,10 @@
 //! Its tables in `/proc` have every connection of the machine, and to print them takes the kernel milliseconds after many
 //! short connections, even if the reader stops early. Here the kernel filters by port and state.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
-};
-
+use crate::linux_socket;
 use crate::proc::{Socket, State};
 
 /// The states of TCP sockets that are asked for, as the kernel numbers them.
@@ -40,24 +36,17 @@ const TCP: u8 = 6;
 /// When the kernel has no such answers, or a sandbox forbids to ask.
 pub(super) fn tcp(is_ipv6: bool, port: u16, asked: Asked) -> io::Result<Vec<Socket>> {
     let family = if is_ipv6 {
-        AddressFamily::INET6
+        libc::AF_INET6
     } else {
-        AddressFamily::INET
+        libc::AF_INET
     };
-    let (kind, flags) = (SocketType::DGRAM, SocketFlags::CLOEXEC);
-    let socket = socket_with(AddressFamily::NETLINK, kind, flags, Some(SOCK_DIAG))?;
     let request = request(family, port, asked);
-    sendto(
-        &socket,
-        &request,
-        SendFlags::empty(),
-        &SocketAddrNetlink::new(0, 0),
-    )?;
+    let mut socket = linux_socket::ask_kernel(libc::NETLINK_SOCK_DIAG, &request)?;
     let mut found = Vec::new();
     let mut buffer = vec![0; 32 * 1024];
     loop {
         // The kernel has answered by now: this does not block.
-        let (length, _) = recv(&socket, &mut *buffer, RecvFlags::empty())?;
+        let length = socket.read(&mut buffer)?;
         let mut messages = &buffer[..length];
         while let Some((header, _)) = messages.split_first_chunk::<HEADER>() {
             let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]);
@@ -80,13 +69,13 @@ pub(super) fn tcp(is_ipv6: bool, port: u16, asked: Asked) -> io::Result<Vec<Sock
 
 const CUT: io::ErrorKind = io::ErrorKind::UnexpectedEof;
 
-fn request(family: AddressFamily, port: u16, asked: Asked) -> Vec<u8> {
+fn request(family: libc::c_int, port: u16, asked: Asked) -> Vec<u8> {
     let mut request = Vec::with_capacity(MESSAGE);
     request.extend(72_u32.to_ne_bytes());
     request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     request.extend(REQUEST_AND_DUMP.to_ne_bytes());
     request.extend([0; 8]); // no number of the message, and from no process in particular
-    request.extend([family.as_raw().to_le_bytes()[0], TCP, 0, 0]);
+    request.extend([family.to_le_bytes()[0], TCP, 0, 0]);
     request.extend((1_u32 << asked as u32).to_ne_bytes());
     request.extend(port.to_be_bytes());
     // Any other port and addresses.
@@ -102,7 +91,7 @@ fn parse(message: &[u8]) -> Option<Socket> {
             .expect("it is within the message");
         u32::from_ne_bytes(*bytes)
     };
-    let is_ipv6 = u16::from(message[0]) == AddressFamily::INET6.as_raw();
+    let is_ipv6 = libc::c_int::from(message[0]) == libc::AF_INET6;
     let addr = |port: usize, ip: usize| {
         let port = u16::from_be_bytes([message[port], message[port + 1]]);
         if is_ipv6 {
@@ -147,7 +136,7 @@ mod tests {
             assert!(inodes.contains(&found[0].inode));
             assert!(ask(Asked::Bound).is_empty());
             // As a guard does that vacates its port. An old kernel does not list it any more.
-            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+            linux_socket::shut_down(&listener).unwrap();
             assert!(ask(Asked::Listening).is_empty());
             assert!(ask(Asked::Bound).iter().all(|found| found.local == addr));
         }

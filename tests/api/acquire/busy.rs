@@ -96,7 +96,7 @@ fn a_lease_that_is_not_free_in_time_is_an_error_that_names_the_holder() {
         messages.push(message);
     }
     for (message, advice) in messages.iter().zip([
-        "; waited 0.1 s for the lease `",
+        " s for the lease `",
         "longer timeout",
         "another `on_busy`",
         "let it end first",
