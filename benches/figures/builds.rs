@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-#[cfg(target_os = "linux")]
-use crate::measure::cpu_time;
 use crate::measure::{Figure, Target, side_by_side};
+#[cfg(target_os = "linux")]
+use crate::measure::{cpu_time, median, short};
 use crate::{Effort, Row};
 
-pub const ROWS: [(&str, Row); 3] = [
+pub const ROWS: [(&str, Row); 4] = [
     ("clean build", clean_build),
     ("added to axum", added),
+    ("by itself", alone),
     ("compile 500 tests", annotated_tests),
 ];
 
@@ -59,6 +60,12 @@ impl Scratch {
 
     /// Runs cargo, and tells how many crates it compiled beside this one.
     fn cargo(&self, words: &[&str]) -> usize {
+        let messages = self.run(words);
+        let compiled = messages.lines().filter(|line| line.contains("Compiling "));
+        compiled.count() - 1
+    }
+
+    fn run(&self, words: &[&str]) -> String {
         let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
             .args(words)
             .arg("--offline")
@@ -69,8 +76,14 @@ impl Scratch {
             .unwrap();
         let messages = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{messages}");
-        let compiled = messages.lines().filter(|line| line.contains("Compiling "));
-        compiled.count() - 1
+        messages.into_owned()
+    }
+
+    /// How many packages its lock file has.
+    #[cfg(target_os = "linux")]
+    fn locked(&self) -> usize {
+        let lock = fs::read_to_string(self.folder.path().join("Cargo.lock")).unwrap();
+        lock.lines().filter(|&line| line == "[[package]]").count()
     }
 
     fn clean_build(&self) -> usize {
@@ -137,30 +150,30 @@ fn added(effort: Effort) -> Vec<Figure> {
     for scratch in [&before, &after] {
         scratch.fetch();
     }
+    let locked = [before.locked(), after.locked()];
     let mut crates = [0; 2];
-    let mut seconds = [Vec::new(), Vec::new()];
+    let mut times = [Vec::new(), Vec::new()];
     for _ in 0..effort.rounds(3) {
         for (nth, scratch) in [&before, &after].into_iter().enumerate() {
-            let before = cpu_time();
-            crates[nth] = scratch.clean_build();
-            seconds[nth].push(cpu_time().saturating_sub(before));
+            times[nth].push(cpu_time_of(|| crates[nth] = scratch.clean_build()));
         }
     }
-    let median = |mut all: Vec<Duration>| {
-        all.sort_unstable();
-        all[all.len() / 2]
+    let [before, after] = times.map(median);
+    let more = |what: &str, [before, after]: [usize; 2], unit, most| Figure {
+        what: what.to_owned(),
+        beside: ("without".to_owned(), before.to_string()),
+        ours: after.to_string(),
+        result: f64::from(u32::try_from(after - before).unwrap()),
+        unit,
+        target: Target::AtMost(most),
     };
-    let [before, after] = seconds.map(median);
-    let more = crates[1] - crates[0];
     vec![
-        Figure {
-            what: "crates added to a project with axum, tokio, serde and rstest".to_owned(),
-            beside: ("without".to_owned(), crates[0].to_string()),
-            ours: crates[1].to_string(),
-            result: f64::from(u32::try_from(more).unwrap()),
-            unit: "crates more",
-            target: Target::AtMost(7.0),
-        },
+        more(
+            "crates added to a project with axum, tokio, serde and rstest",
+            crates,
+            "crates more",
+            7.0,
+        ),
         Figure::ratio(
             "… CPU time of its clean build",
             "without",
@@ -168,7 +181,46 @@ fn added(effort: Effort) -> Vec<Figure> {
             after,
             Target::AtMost(1.1),
         ),
+        more("… packages in its lock file", locked, "more", 14.0),
     ]
+}
+
+/// What is to be done of this crate alone, once what it depends on is there.
+#[cfg(target_os = "linux")]
+fn alone(effort: Effort) -> Vec<Figure> {
+    let scratch = Scratch::new(&this_crate());
+    let figure = |what: &str, command: &'static str| {
+        let once = |_| {
+            scratch.run(&[command]);
+            scratch.run(&["clean", "--package", "port-for"]);
+            cpu_time_of(|| drop(scratch.run(&[command])))
+        };
+        let time = median((0..effort.rounds(5)).map(once).collect());
+        Figure {
+            what: what.to_owned(),
+            beside: ("–".to_owned(), "–".to_owned()),
+            ours: short(time),
+            result: time.as_secs_f64(),
+            unit: "s of CPU",
+            target: Target::AtMost(2.5),
+        }
+    };
+    vec![
+        figure("this crate by itself, `cargo check`", "check"),
+        figure("… `cargo build`", "build"),
+    ]
+}
+
+#[cfg(target_os = "linux")]
+fn cpu_time_of(job: impl FnOnce()) -> Duration {
+    let before = cpu_time();
+    job();
+    cpu_time().saturating_sub(before)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn alone(_effort: Effort) -> Vec<Figure> {
+    Vec::new()
 }
 
 #[cfg(not(target_os = "linux"))]
