@@ -11,7 +11,7 @@ use port_for::{PortFor, PortGuard, ServerCommand};
 
 use crate::Effort;
 use crate::children::{CHILD, SERVE};
-use crate::measure::{Figure, Target, cpu_time, short, side_by_side, timed};
+use crate::measure::{Figure, Target, cpu_time, short, side_by_side};
 use crate::support::store_of;
 
 pub fn servers(effort: Effort) -> Vec<Figure> {
@@ -31,6 +31,8 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
         this,
         Target::AtMost(1.3),
     );
+    // It is told in steps of 10 ms.
+    let rounds = effort.rounds(400);
     let cpu = |job: &mut dyn FnMut()| {
         let before = cpu_time();
         (0..rounds).for_each(|_| job());
@@ -48,20 +50,21 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
         .iter_mut()
         .map(|guard| guard.vacate().unwrap())
         .collect();
-    let that = timed(|| {
+    let mut plain = || {
         thread::scope(|scope| {
             for &addr in &addrs {
                 scope.spawn(move || Plain::start(addr).stop());
             }
         });
-    });
-    let this = timed(|| {
+    };
+    let mut ours = || {
         thread::scope(|scope| {
             for guard in &mut guards {
                 scope.spawn(|| run_by(guard));
             }
         });
-    });
+    };
+    let [that, this] = side_by_side(effort.rounds(5), 1, [&mut plain, &mut ours]);
     let many = Figure::ratio(
         "50 servers at once",
         "the same",
