@@ -30,7 +30,7 @@ fn postgres() -> ServerCommand {
         )
         .ready(Ready::command(
             "pg_isready",
-            ["-h", "127.0.0.1", "-p", "{port}", "-q"],
+            ["-h", "127.0.0.1", "-p", "{port}", "-U", "test", "-q"],
         ))
         .stop_signal(Signal::Int)
 }

@@ -40,10 +40,11 @@ use crate::wait::Waiter;
 #[diagnostic::on_unimplemented(
     message = "a port cannot be given as `{Self}`",
     label = "not a type that `#[port_for]` can fill",
-    note = "it can fill `PortGuard`, `&PortGuard`, `&mut PortGuard`, with `block = …` `Vec<PortGuard>`, `[PortGuard; N]`, \
-            `&[PortGuard]` and `&mut [PortGuard]`, `std::net::TcpListener`, `u16` (the port), \
-            `std::net::SocketAddr`, with `start = …` `Server`, `&Server` and `&mut Server`, \
-            with `shared = …` `SharedServer` and `&SharedServer`, and with the feature `tokio` also `tokio::net::TcpListener`"
+    note = "it can be the listening socket: `std::net::TcpListener`, and with the feature `tokio` also `tokio::net::TcpListener`",
+    note = "or the guard: `PortGuard`, `&PortGuard`, `&mut PortGuard`",
+    note = "or only the number or the address: `u16`, `std::net::SocketAddr`",
+    note = "or several guards: `[PortGuard; N]`, or with `block = …` `Vec<PortGuard>`, `&[PortGuard]`, `&mut [PortGuard]`",
+    note = "or a server: with `start = …` `Server`, `&Server`, `&mut Server`; with `shared = …` `SharedServer`, `&SharedServer`"
 )]
 pub trait FromGuard<'slot>: Sized {
     #[doc(hidden)]

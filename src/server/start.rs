@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::output::Output;
 use super::recipe::{self, Recipe};
 use super::{Server, ServerCommand, running, sys};
+use crate::config;
 use crate::error::{Cause, Error, ErrorKind, Printed};
 use crate::guard::{Beside, Hold, HoldOfServer, PortGuard, State};
 #[cfg(unix)]
@@ -176,13 +177,10 @@ async fn set_up(
     recipe: &Recipe,
 ) -> Result<(), (String, Printed)> {
     let line = command_line(setup);
-    let failed = |error: io::Error| {
-        (
-            format!("its set-up `{line}` cannot be run: {error}"),
-            Printed::default(),
-        )
-    };
-    let mut process = sys::Process::spawn(setup, output, None, recipe.dir()).map_err(failed)?;
+    let failed = |what: String| (format!("its set-up `{line}` {what}"), Printed::default());
+    let started = sys::Process::spawn(setup, output, None, recipe.dir());
+    let mut process = started
+        .map_err(|error| failed(format!("cannot be run: {error}; {}", advice(setup, &error))))?;
     let mut wait = Wait::patient(waiter, recipe.command.ready_timeout);
     let ended = loop {
         match process.life() {
@@ -192,7 +190,8 @@ async fn set_up(
             Err(error) => break Err(format!("cannot be observed: {error}")),
         }
     };
-    let end = process.end().map_err(failed)?;
+    let end = process.end();
+    let end = end.map_err(|error| failed(format!("cannot be ended: {error}")))?;
     match ended {
         Ok(()) if end.status.success() => Ok(()),
         Ok(()) => Err(format!("failed ({})", end.status)),
@@ -390,13 +389,7 @@ fn bad_recipe(guard: &PortGuard, command: String, what: String, output: Printed)
 }
 
 fn not_started(guard: &PortGuard, command: &Command, source: io::Error, held: String) -> Error {
-    let advice = match source.kind() {
-        io::ErrorKind::NotFound => {
-            "is it installed, and is its folder on the `PATH` or in its name?"
-        }
-        io::ErrorKind::PermissionDenied => "may this user run that file?",
-        _ => "can it be run by hand?",
-    };
+    let advice = advice(command, &source);
     Cause::Start {
         command: command_line(command),
         id: guard.id().map(str::to_owned),
@@ -406,6 +399,36 @@ fn not_started(guard: &PortGuard, command: &Command, source: io::Error, held: St
         held,
     }
     .into()
+}
+
+/// What to do about a command that cannot be run.
+fn advice(command: &Command, error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "is it installed, and is its folder on the `PATH` or in its name?"
+        }
+        // The system says so too of a program that is nowhere, if its user may not look into one of the folders.
+        io::ErrorKind::PermissionDenied if !is_found(command) => {
+            "no folder of the `PATH` has that program, and into one of them its user may not look; is it installed, and is \
+             its folder on the `PATH` or in its name?"
+        }
+        io::ErrorKind::PermissionDenied => "may this user run that file?",
+        _ => "can it be run by hand?",
+    }
+}
+
+/// Whether there is a file that the command would run, as far as this process can see.
+fn is_found(command: &Command) -> bool {
+    let program = Path::new(command.get_program());
+    if program.components().count() > 1 {
+        return true;
+    }
+    let set = command.get_envs().find(|(name, _)| *name == "PATH");
+    let folders = match set {
+        Some((_, folders)) => folders.map(ToOwned::to_owned),
+        None => config::search_path(),
+    };
+    std::env::split_paths(&folders.unwrap_or_default()).any(|folder| folder.join(program).is_file())
 }
 
 pub(super) fn command_line(command: &Command) -> String {

@@ -52,6 +52,30 @@ fn a_bad_recipe_is_not_started_and_says_why(#[case] command: ServerCommand, #[ca
     std::net::TcpStream::connect(guard.addr()).unwrap();
 }
 
+#[cfg(unix)]
+#[rstest]
+#[case(ServerCommand::new("no-such-server"))]
+#[case(shell("exit 0").setup("no-such-server", ["x"]))]
+fn a_program_that_is_nowhere_is_not_taken_for_one_that_may_not_be_run(
+    #[case] command: ServerCommand,
+) {
+    use std::os::unix::fs::PermissionsExt;
+    let store = TempStore::new();
+    let folder = tempfile::tempdir().unwrap();
+    // As root's own programs are to another user. The system tries it, and then says "permission denied".
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let mut command = command.env("PATH", path);
+    if rustix::process::geteuid().is_root() {
+        command = command.user("nobody");
+    }
+    let mut guard = store.guard(&store.api).unwrap();
+    let error = guard.start(&command).unwrap_err().to_string();
+    assert!(error.contains("denied"), "{error}");
+    let why = "no folder of the `PATH` has that program";
+    assert!(error.contains(why), "{error}");
+}
+
 #[test]
 fn a_server_that_is_never_ready_is_ended_and_its_conditions_are_told() {
     let store = TempStore::new();

@@ -74,6 +74,35 @@ mod rstest_ {
     }
 }
 
+/// The body of the answer to a `GET /`.
+async fn fetch(addr: SocketAddr) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut server = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let request = b"GET / HTTP/1.0\r\n\r\n";
+    server.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).await.unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[rustfmt::skip]
+mod axum_ {
+    use super::fetch;
+
+    use axum::{Router, routing::get};
+    use port_for::port_for;
+    use tokio::net::TcpListener;
+
+    #[port_for("api")]
+    #[tokio::test]
+    async fn answers(api: TcpListener) {
+        let addr = api.local_addr().unwrap();
+        let app = Router::new().route("/", get(|| async { "hello" }));
+        tokio::spawn(async { axum::serve(api, app).await }); // it ends with the test's runtime
+        assert_eq!(fetch(addr).await, "hello");
+    }
+}
+
 #[rustfmt::skip]
 mod tokio_ {
     use super::start_db;
@@ -148,7 +177,7 @@ fn the_guide_shows_the_tests_above() {
         .iter()
         .filter_map(|block| block.strip_prefix("ignore\n"))
         .collect();
-    assert_eq!(rust.len(), 5);
+    assert_eq!(rust.len(), 6);
     for block in rust {
         assert!(this.contains(&lines(block)), "the guide differs:\n{block}");
     }
