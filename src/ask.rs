@@ -54,17 +54,17 @@ pub enum OnBusy {
     /// Wait for it until the timeout.
     #[default]
     Wait,
-    /// Give up at once, whatever the timeout: after ten milliseconds.
+    /// Give up at once, after ten milliseconds, whatever the timeout.
     Fail,
-    /// Leave the port to a stranger who listens on it: after a second, which the port's last user has to end its server,
-    /// or when the time is up, the id is assigned another port, which is reported on stderr.
+    /// If a process without a lease listens on the port, assign another one to the id, and report that on stderr. This
+    /// happens after a second, in which the port's last user can end its server, or when the timeout is over.
     ///
-    /// A live holder of the id is waited for all the same, since there must never be two; and an
-    /// [exact](crate::Request::exact_port) port is not moved.
+    /// A live holder of the id is still waited for: an id never has two holders. An [exact](crate::Request::exact_port)
+    /// port is not moved.
     Move,
-    /// End what an earlier run has left on the port: a server that [`start`](crate::PortGuard::start) has started, of a
-    /// process that is gone, and everything that was started with it. stderr says so. All others are waited for. Linux;
-    /// elsewhere as [`Wait`](Self::Wait).
+    /// End a server that an earlier run has left on the port: one that [`start`](crate::PortGuard::start) started in a
+    /// process that is gone, with everything that it started. This is reported on stderr. Any other process is waited
+    /// for. Linux only; elsewhere the same as [`Wait`](Self::Wait).
     Reap,
 }
 

@@ -201,7 +201,7 @@ pub fn guard_port(port: u16) -> Result<PortGuard, Error> {
     PortFor::shared()?.port(port).guard()
 }
 
-/// A guard for `first` or the next higher port that is free. It has no id, and nothing is remembered.
+/// A guard for `first` or the next higher port that is free. It has no id, and the store does not remember it.
 ///
 /// ```no_run
 /// let guard = port_for::available_port(8000)?;

@@ -47,9 +47,9 @@ impl PortFor {
         SHARED.get_or_try_init(|| Context::from_env().map(Self::of))
     }
 
-    /// The store at `path`. A file that is not there is an empty store, and is made by the first assignment.
+    /// The store at `path`. A missing file is an empty store; the first assignment creates it.
     ///
-    /// The environment variables hold here as well, except `PORT_FOR_STORE`.
+    /// The other environment variables apply here too; `PORT_FOR_STORE` does not.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl PortFor {
         self.0.store.path()
     }
 
-    /// The port of `id`: the one that it has, or `default_port` if that is free and fit, or another one. Only a
-    /// number: nothing keeps others from it, as [`guard`](Self::guard) does.
+    /// The port of `id`: the one that it has, else `default_port` if that is free and allowed, else another one. This
+    /// is only a number; unlike [`guard`](Self::guard), it does not reserve the port.
     ///
     /// # Errors
     ///
@@ -79,13 +79,13 @@ impl PortFor {
         self.request(id).default_port(default_port).assign()
     }
 
-    /// Asks for the port of `id`, with more to say about it.
+    /// Begins a request for the port of `id`, to which options can be added.
     pub fn request(&self, id: &str) -> Request {
         Request::new(Arc::clone(&self.0), Ask::new(id.to_owned()))
     }
 
-    /// Asks for any free port of the pool, from a random place on. It has no id, and nothing is remembered: for servers
-    /// whose port is of no interest. `default_port`, `exact_port` and `on_busy` mean nothing for it.
+    /// Begins a request for any free port of the pool, chosen at random. It has no id, and the store does not remember
+    /// it. `default_port`, `exact_port` and `on_busy` have no effect on it.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -99,8 +99,8 @@ impl PortFor {
         Request::new(Arc::clone(&self.0), Ask::of(Subject::Any))
     }
 
-    /// Asks for this port. It has no id, and nothing is remembered; its users take turns, with the users of an id that has
-    /// the port as well.
+    /// Begins a request for this port. It has no id, and the store does not remember it. All who ask for it take turns,
+    /// and so does an id that has the port.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -123,7 +123,8 @@ impl PortFor {
         self.request(id).guard()
     }
 
-    /// Makes the ports of several ids yours, all or none. However others order the same ids, no two calls wait for each other.
+    /// Makes the ports of several ids yours, all or none. Calls that name the same ids in different orders do not
+    /// deadlock.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -141,8 +142,9 @@ impl PortFor {
         Ok(acquire::array(acquire::guards(&self.0, &asks)?))
     }
 
-    /// Makes all the requested ports yours, or none, in the order of the requests; a [block](Request::block) gives a guard for
-    /// each of its ports. However others order the same ids, no two calls wait for each other. Blocks while it waits.
+    /// Makes all the requested ports yours, or none, in the order of the requests; a [block](Request::block) gives a
+    /// guard for each of its ports. Calls that name the same ids in different orders do not deadlock. Blocks while it
+    /// waits.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -219,8 +221,8 @@ impl PortFor {
         Ok(acquire::array(guards))
     }
 
-    /// A guard for `first` or the next higher port that is free, as [`any`](Self::any) for 0. It has no id, and nothing is
-    /// remembered.
+    /// A guard for `first` or the next higher port that is free; for 0, as [`any`](Self::any). It has no id, and the
+    /// store does not remember it.
     ///
     /// # Errors
     ///
@@ -230,7 +232,7 @@ impl PortFor {
         acquire::available_port(&self.0, first)
     }
 
-    /// Forgets the port of `id`, and tells which it was; none if it had none.
+    /// Forgets the port of `id`, and returns it; none if the id had none.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -249,9 +251,9 @@ impl PortFor {
         forget::release(&self.0, id)
     }
 
-    /// What the store remembers, sorted by id, with who holds each port at this moment.
+    /// The assignments in the store, sorted by id, with the present holder of each port.
     ///
-    /// With a namespace, only the assignments in it; without one, all, under the names that they have in the store.
+    /// With a namespace, only the assignments in it; without one, all, with their full names.
     ///
     /// # Errors
     ///
@@ -269,10 +271,10 @@ impl PortFor {
             .collect()
     }
 
-    /// Forgets the assignments that were not [used](Assignment::last_used) for that long, and tells which.
+    /// Forgets the assignments that were not [used](Assignment::last_used) for that long, and returns them.
     ///
-    /// One that is held is in use, however long ago it was taken, and stays. One without a record of its last use
-    /// counts as used now. Lease files that are not needed any more are removed along the way.
+    /// An assignment whose port is held stays. One without a record of its last use counts as used now. Lease files
+    /// that are no longer needed are removed.
     ///
     /// With a namespace, only the assignments in it; without one, all.
     ///

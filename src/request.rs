@@ -13,7 +13,7 @@ use crate::server::{Server, ServerCommand};
 use crate::shared::{self, SharedServer};
 use crate::wait::{Waiter, without_pending};
 
-/// A port to ask for, with more to say about it than its id. Made by [`PortFor::request`](crate::PortFor::request).
+/// A request for a port, with options. Made by [`PortFor::request`](crate::PortFor::request).
 ///
 /// ```
 /// use std::time::Duration;
@@ -71,16 +71,16 @@ impl Request {
         }
     }
 
-    /// Suggests a port for an id that has none yet. If it is taken, another id's, or below 1024, the id gets one from
-    /// the pool. 0 suggests nothing.
+    /// Suggests a port for an id that has none yet. If that port is taken, belongs to another id, or is below 1024, the
+    /// id gets one from the pool. 0 suggests nothing.
     pub fn default_port(mut self, port: u16) -> Self {
         self.ask.prefer(port);
         self
     }
 
-    /// Demands a port. It is recorded even if it is in use at the moment, without the namespace, so that checkouts take
-    /// turns on it; that the id has another port, or another id this one, is an error. stderr has a warning if it is one
-    /// that the system gives to outgoing connections.
+    /// Demands this port. It is recorded without the namespace, so checkouts take turns on it, and even if the port is
+    /// in use. If the id has another port, or another id has this one, that is an error. If the system gives this port
+    /// to outgoing connections, stderr has a warning.
     pub fn exact_port(mut self, port: u16) -> Self {
         self.ask.preference = Preference::Exact(port);
         self
@@ -92,8 +92,8 @@ impl Request {
         self
     }
 
-    /// Where to hold the port, instead of 127.0.0.1: an address of this machine, of either family, a wildcard, or
-    /// `localhost`. What is neither is an error when the request is used.
+    /// Where to hold the port, instead of 127.0.0.1: an IPv4 or IPv6 address of this machine, a wildcard, or
+    /// `localhost`. Anything else is an error when the request is used.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -119,22 +119,22 @@ impl Request {
         self
     }
 
-    /// How long to wait for a port that is taken, instead of `PORT_FOR_TIMEOUT`. Less than ten milliseconds count as ten,
-    /// because a mere glance of another process at the port can take that long.
+    /// How long to wait for a port that is taken, instead of `PORT_FOR_TIMEOUT`. The minimum is ten milliseconds:
+    /// another process that only looks at the port can take that long.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.ask.timeout = Some(timeout);
         self
     }
 
-    /// What to do when the port is taken at the moment.
+    /// What to do when the port is taken.
     pub fn on_busy(mut self, on_busy: OnBusy) -> Self {
         self.ask.on_busy = on_busy;
         self
     }
 
-    /// That many consecutive ports, 1 to 1,000, under the one id: assigned in one write, and leased and held all or none.
-    /// [`guards`](Self::guards) makes them yours. The store knows the others as `cluster+1`, `cluster+2` and so on;
-    /// everything else speaks of `cluster`.
+    /// Asks for this many consecutive ports, 1 to 1,000, under one id. They are assigned in one write, and leased and
+    /// held all or none. [`guards`](Self::guards) makes them yours. In the store the others are called `cluster+1`,
+    /// `cluster+2` and so on; everywhere else the id is `cluster`.
     ///
     /// An id that has fewer ports already keeps the first, and gets the ones behind it if they are free.
     ///
@@ -151,41 +151,41 @@ impl Request {
         self
     }
 
-    /// For the port, or each port of the [block](Self::block), the one that is so much higher as well: redis nodes in a
-    /// cluster listen on their port and on the one 10,000 above. They need not be of the pool, and are never ports that the
-    /// system gives to outgoing connections.
+    /// For the port, or each port of the [block](Self::block), also asks for the port this much higher. A redis node in
+    /// a cluster listens on its port and on the one 10,000 above. Companions need not be in the pool, and are never
+    /// ports that the system gives to outgoing connections.
     ///
-    /// A guard owns its [companions](PortGuard::companions) as it owns its UDP port: they are held and vacated along with
-    /// it.
+    /// A guard owns its [companions](PortGuard::companions): they are held and vacated with its own port.
     pub fn companions(mut self, offsets: impl IntoIterator<Item = u16>) -> Self {
         self.ask.group.companions = offsets.into_iter().collect();
         self
     }
 
-    /// Finds out the id's port, assigning one if it has none. Only a number: nothing keeps others from it.
+    /// The id's port, which is assigned if the id has none. This is only a number; it does not reserve the port.
     ///
     /// # Errors
     ///
     /// [`InvalidId`](crate::ErrorKind::InvalidId), [`Store`](crate::ErrorKind::Store),
     /// [`Corrupt`](crate::ErrorKind::Corrupt), [`Conflict`](crate::ErrorKind::Conflict) with an exact port, and
-    /// [`Exhausted`](crate::ErrorKind::Exhausted). Of a [block](Self::block), returns the first port;
-    /// [`Exhausted`](crate::ErrorKind::Exhausted) then says how large a block would fit.
+    /// [`Exhausted`](crate::ErrorKind::Exhausted). For a [block](Self::block), this is the first port, and
+    /// [`Exhausted`](crate::ErrorKind::Exhausted) says how large a block would fit.
     pub fn assign(self) -> Result<u16, Error> {
         let context = Arc::clone(&self.context);
         let ports = acquire::numbers(&context, &[self.into_ask()?])?;
         Ok(ports[0])
     }
 
-    /// Makes the port yours: assigned, leased and held. A wait stops the thread; for async code there is `guard_async`
-    /// (feature `tokio`).
+    /// Makes the port yours: assigned, leased and held. Blocks the thread while it waits; in async code, use
+    /// `guard_async` (feature `tokio`).
     ///
     /// # Errors
     ///
-    /// Those of [`assign`](Self::assign), and [`Busy`](crate::ErrorKind::Busy) when a live holder did not let go in
-    /// time, [`Occupied`](crate::ErrorKind::Occupied) when a stranger listens there,
+    /// Those of [`assign`](Self::assign), and [`Busy`](crate::ErrorKind::Busy) when a live holder did not release it in
+    /// time, [`Occupied`](crate::ErrorKind::Occupied) when a process without a lease listens there,
     /// [`Deadlock`](crate::ErrorKind::Deadlock) when this thread holds the port already, and
     /// [`Bind`](crate::ErrorKind::Bind) when the system does not allow it, or the host is neither an address nor
-    /// `localhost`. [`Conflict`](crate::ErrorKind::Conflict) when a [block](Self::block) is asked for, or the id has one.
+    /// `localhost`. [`Conflict`](crate::ErrorKind::Conflict) when a [block](Self::block) is asked for, or the id has
+    /// one.
     pub fn guard(self) -> Result<PortGuard, Error> {
         let (context, ask) = (Arc::clone(&self.context), self.into_single()?);
         let [guard] = acquire::array(acquire::guards(&context, &[ask])?);
@@ -234,8 +234,8 @@ impl Request {
         Ok(ask)
     }
 
-    /// Starts a server that is its port's only owner: it needs no guard beside it. Of a [block](Self::block), it is started
-    /// on the first port, and owns all. Blocks the thread.
+    /// Starts a server that owns its port, so you need not keep a guard. With a [block](Self::block), it starts on the
+    /// first port and owns all of them. Blocks the thread.
     ///
     /// ```no_run
     /// use port_for::{PortFor, ServerCommand};
@@ -265,18 +265,18 @@ impl Request {
         Ok(guards[0].start_async(command).await?.owning(guards))
     }
 
-    /// A server that all tests of a run use, in any number of processes. The first user starts it, and the others get it
-    /// when it is ready. It is stopped, as its command says, when it has had no user for the [linger](Self::linger) time.
+    /// One server for all tests of a run, in any number of processes. The first user starts it, and the others get it
+    /// when it is ready. After the [linger](Self::linger) time without a user, it is stopped as its command says.
     /// Blocks the thread.
     ///
-    /// What owns it is no test but a process of its own, the keeper: this program, run again. No test runner waits for it,
-    /// and it ends by itself.
+    /// It belongs to a process of its own, the keeper, which is this program, run again. No test runner waits for the
+    /// keeper, and it ends by itself.
     ///
     /// The server is found by its id and store. A user whose command differs from that of the running server, or whose
-    /// program was rebuilt, gets a new server if there is no other user. In the server's environment, variables of the
-    /// first user that begin with `NEXTEST`, `CARGO`, `LISTEN_` or `PORT_FOR_` are left out, and unless its command has a
-    /// [`current_dir`](ServerCommand::current_dir) it runs in its private folder. Where the command says that its output
-    /// goes does not matter: it is in [`SharedServer::output`].
+    /// program was rebuilt, gets a new server if there is no other user. The server gets the first user's environment,
+    /// without variables that begin with `NEXTEST`, `CARGO`, `LISTEN_` or `PORT_FOR_`. Unless its command has a
+    /// [`current_dir`](ServerCommand::current_dir), it runs in its private folder. Its output is always captured: see
+    /// [`SharedServer::output`].
     ///
     /// ```no_run
     /// use port_for::{PortFor, ServerCommand};
@@ -289,9 +289,9 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Self::start), the same for all that wait for a start that fails; the next user tries again.
-    /// [`Conflict`](crate::ErrorKind::Conflict) while others use a server that was started by another command,
-    /// [`NotStarted`](crate::ErrorKind::NotStarted) when the keeper cannot be run,
+    /// Those of [`start`](Self::start); if a start fails, all users that wait for it get the same error, and the next
+    /// user tries again. [`Conflict`](crate::ErrorKind::Conflict) while others use a server that was started by another
+    /// command, [`NotStarted`](crate::ErrorKind::NotStarted) when the keeper cannot be run,
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) without an id, and
     /// [`Unsupported`](crate::ErrorKind::Unsupported) on Windows.
     pub fn start_shared(self, command: &ServerCommand) -> Result<SharedServer, Error> {
@@ -317,17 +317,17 @@ impl Request {
         shared::join_for(waiter, &context, &self.into_ask()?, command).await
     }
 
-    /// How long a [shared server](Self::start_shared) lives on after its last user, instead of `PORT_FOR_LINGER`, or ten
-    /// seconds. The longest that any of its users has asked for counts.
+    /// How long a [shared server](Self::start_shared) lives on after its last user, instead of `PORT_FOR_LINGER` or ten
+    /// seconds. If its users ask for different times, the longest applies.
     pub fn linger(mut self, time: Duration) -> Self {
         self.ask.linger = Some(time);
         self
     }
 
-    /// As [`guard`](Self::guard), for async code: while it waits, the thread is free for other tasks, whatever runtime
-    /// it is that runs them.
+    /// As [`guard`](Self::guard), for async code: while it waits, the thread is free for other tasks, under any
+    /// runtime.
     ///
-    /// Dropping the future gives the request up.
+    /// Dropping the future cancels the request.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -344,8 +344,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Those of [`guard`](Self::guard), except [`Deadlock`](crate::ErrorKind::Deadlock): whatever part of the program
-    /// holds the port may let it go while this waits.
+    /// Those of [`guard`](Self::guard), except [`Deadlock`](crate::ErrorKind::Deadlock): another task can release the
+    /// port while this one waits.
     #[cfg(feature = "tokio")]
     pub async fn guard_async(self) -> Result<PortGuard, Error> {
         let (context, asks) = (Arc::clone(&self.context), [self.into_single()?]);

@@ -22,7 +22,7 @@ use crate::port_for::PortFor;
 ///
 /// # Panics
 ///
-/// If the port cannot be had.
+/// If the port cannot be acquired.
 #[track_caller]
 pub fn port(id: &str) -> PortGuard {
     match PortFor::shared().and_then(|ports| ports.guard(id)) {
@@ -31,7 +31,7 @@ pub fn port(id: &str) -> PortGuard {
     }
 }
 
-/// The same for async tests (feature `tokio`): a wait does not stop what else their runtime runs.
+/// The same for async tests (feature `tokio`): while it waits, their runtime runs other tasks.
 ///
 /// ```
 /// use port_for::PortGuard;
@@ -53,7 +53,7 @@ pub fn port(id: &str) -> PortGuard {
 ///
 /// # Panics
 ///
-/// If the port cannot be had.
+/// If the port cannot be acquired.
 #[cfg(feature = "tokio")]
 #[track_caller]
 pub fn port_async(id: &str) -> impl Future<Output = PortGuard> {

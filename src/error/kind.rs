@@ -8,8 +8,8 @@ use std::fmt;
 pub enum ErrorKind {
     /// An id has 1 to 255 bytes, no control characters, and does not begin with `-`: this one breaks that.
     InvalidId,
-    /// What is asked for is none: port 0, a host that is neither an address nor `localhost`, requests of two stores in
-    /// one call.
+    /// The request is not valid: port 0, a host that is neither an address nor `localhost`, a block that cannot be,
+    /// requests of two stores in one call.
     InvalidRequest,
     /// An environment variable has a value that cannot be used.
     Config,
@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Bind,
     /// No port is left to assign.
     Exhausted,
-    /// This thread holds the port already, so waiting for it would never end; or this task, whose attribute asks for it.
+    /// This thread, or the task whose attribute asks for the port, holds it already: the wait would never end.
     Deadlock,
     /// The guard is in a state that does not allow the call.
     Handoff,

@@ -17,10 +17,10 @@ pub use host::ParseHostError;
 pub use kind::ErrorKind;
 pub(crate) use printed::Printed;
 
-/// Why a port could not be given, handed over, or forgotten.
+/// Why a port could not be acquired, handed over or released, or a server started.
 ///
-/// The message is written for the person who reads a failed test: it names the id and the port, who or what is in the
-/// way, and what to do about it. Code that wants to react matches on [`kind`](Error::kind).
+/// The message is for the reader of a failed test. It names the id and the port, what is in the way, and what to do.
+/// Code can match on [`kind`](Error::kind).
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;

@@ -30,16 +30,15 @@ pub(crate) use sibling::{Beside, Held};
 
 const CANNOT_SHUT_DOWN: &str = "its socket cannot be shut down";
 
-/// A port that is yours: no other guard on the machine gets it from a store shared with you, and from the moment the
-/// guard exists a listening socket sits on it.
+/// A port that is yours. No other guard gets it, and from the moment the guard exists a socket listens on it.
 ///
-/// Give that socket to the server under test with [`take_listener`](Self::take_listener), or let a server that binds
-/// by itself have the port with [`vacate`](Self::vacate); a server in a process of its own is started with
-/// [`spawn`](Self::spawn) or [`spawn_activated`](Self::spawn_activated). The port stays yours until the guard is
+/// [`take_listener`](Self::take_listener) hands that socket to a server in this process. [`start`](Self::start),
+/// [`spawn`](Self::spawn) and [`spawn_activated`](Self::spawn_activated) start a server in a process of its own.
+/// [`vacate`](Self::vacate) makes room for a server that something else starts. The port stays yours until the guard is
 /// dropped, so keep the guard for as long as the server runs.
 ///
-/// A held port accepts connections before any server runs: they wait in the socket's backlog. That a client can
-/// connect says nothing yet about the server.
+/// A held port accepts connections before any server runs; they wait in the socket's backlog. A successful connect does
+/// not prove that the server works.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -101,8 +100,8 @@ impl PortGuard {
         }
     }
 
-    /// The id that the port was asked for by, without its namespace; none for a port without one. The second port of a
-    /// [block](crate::Request::block) `cluster` is called `cluster+1`.
+    /// The id that was asked for, without its namespace; none for a port without an id. The second port of a
+    /// [block](crate::Request::block) `cluster` has the id `cluster+1`.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
@@ -114,18 +113,18 @@ impl PortGuard {
         self.addr.port()
     }
 
-    /// The port and the host that it is held at: 127.0.0.1, unless the request said otherwise. Of `localhost`, this is
-    /// the address of the older family.
+    /// The address where the port is held: 127.0.0.1, unless the request named another host. For `localhost`, this is
+    /// the IPv4 address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Hands the listening socket over, to a server in this process. It is in blocking mode; connections that came
-    /// in before are in its backlog.
+    /// Hands the listening socket to a server in this process. It is in blocking mode. Earlier connections are in its
+    /// backlog.
     ///
-    /// The port stays yours until the guard is dropped, which does not close the listener: end the server first, or
-    /// the next one who asks for the id meets it there.
+    /// The port stays yours until the guard is dropped. That does not close the listener: end the server first, or it
+    /// is in the way of the next test that asks for the id.
     ///
     /// # Errors
     ///
@@ -146,7 +145,7 @@ impl PortGuard {
         }
     }
 
-    /// As [`take_listener`](Self::take_listener), registered with the tokio runtime that this is called in.
+    /// As [`take_listener`](Self::take_listener), registered with the current tokio runtime.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -179,7 +178,7 @@ impl PortGuard {
             })
     }
 
-    /// Hands the UDP socket over that [`Request::udp`](crate::Request::udp) asked for. It has the port's number and is
+    /// Hands over the UDP socket that [`Request::udp`](crate::Request::udp) asked for. It has the port's number and is
     /// in blocking mode.
     ///
     /// ```
@@ -214,21 +213,21 @@ impl PortGuard {
         })
     }
 
-    /// Stops listening, so that a server can bind the port by itself, and tells where: its `--port` or its
-    /// configuration comes from here.
+    /// Stops listening, so that a server can bind the port by itself, and returns the address for the server's `--port`
+    /// or configuration.
     ///
-    /// On Linux the port stays bound meanwhile, and connections are refused until the server listens. No program that asks
-    /// for any port gets it, none that binds without `SO_REUSEADDR`, and no guard of any store on this machine; a program
-    /// that names this very number and sets the option can bind it. The server must set `SO_REUSEADDR` before it binds, as
-    /// servers do (redis, postgres, nginx, Node, uvicorn, Go's and Rust's standard libraries). On other systems the
-    /// port is let go, and only the lease keeps those away who ask this crate.
+    /// On Linux the port stays bound, and connections are refused until the server listens. No other guard on this
+    /// machine gets the port, no program that asks for any free port, and none that binds without `SO_REUSEADDR`. A
+    /// program that names this number and sets that option can bind it. The server must set `SO_REUSEADDR` before it
+    /// binds, as redis, postgres, nginx, Node, uvicorn and the standard libraries of Go and Rust do. On other systems
+    /// the port is closed, and only the lease keeps other guards of this store away.
     ///
     /// A held UDP port is closed on every system, because two UDP sockets cannot share a port. A process that another
-    /// thread forks at that moment keeps a copy until it runs its program, some milliseconds later: a server can be refused
-    /// until then, and should try again. A socket that this process was started with is closed, as others may have it too,
-    /// and the port bound anew at once.
+    /// thread forks at that moment keeps a copy until it runs its program, some milliseconds later. Until then, a
+    /// server can be refused, and should try again. A socket that this process was started with may be open elsewhere
+    /// too: it is closed, and the port is bound again at once.
     ///
-    /// On a guard that has vacated already, it does nothing.
+    /// A second call does nothing.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -262,12 +261,13 @@ impl PortGuard {
         Ok(self.addr)
     }
 
-    /// Lets go of the port altogether, for a server that cannot bind it otherwise: one that does not set
-    /// `SO_REUSEADDR`. Tells where, as [`vacate`](Self::vacate) does, after which [`spawn`](Self::spawn) works as ever.
+    /// Closes the socket that holds the port, for a server that does not set `SO_REUSEADDR` and so cannot bind a
+    /// vacated port. Returns the address, as [`vacate`](Self::vacate) does; then start the server, for example with
+    /// [`spawn`](Self::spawn).
     ///
-    /// The lease stays. It keeps the other guards of this store away, and nothing else: until the server listens, any
-    /// program can take the port, and so can a guard of another store. Once such a server has ended, connections that it closed keep the
-    /// port busy for a minute or so, for [`rearm`](Self::rearm) and the next guard as well.
+    /// The lease stays, and keeps the other guards of this store away. Until the server listens, any other program can
+    /// take the port, and so can a guard of another store. After such a server has ended, connections that it closed
+    /// keep the port busy for about a minute, also for [`rearm`](Self::rearm) and the next guard.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -296,10 +296,9 @@ impl PortGuard {
         }
     }
 
-    /// Holds the port again, after the server that had it has stopped: the next one gets the same port.
+    /// Holds the port again after its server has stopped, so that the next server gets the same port.
     ///
-    /// On a guard that holds its port, it does nothing. Waits up to a second for a server that is still ending, and
-    /// blocks the thread meanwhile.
+    /// Does nothing if the guard holds its port. Blocks the thread for up to a second while a server is still ending.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -316,7 +315,7 @@ impl PortGuard {
     /// # Errors
     ///
     /// [`Handoff`](crate::ErrorKind::Handoff) when the port is still taken after a second: by the server, or a listener
-    /// or UDP socket that was taken. The guard is as it was before, then.
+    /// or UDP socket that was taken. The guard is then unchanged.
     pub fn rearm(&mut self) -> Result<(), Error> {
         without_pending(self.rearm_by(Waiter::Thread))
     }
@@ -373,7 +372,7 @@ impl PortGuard {
     }
 }
 
-/// The port, so that a guard can stand in a text where a number did.
+/// The port number, so that a guard can be formatted in place of a number.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;

@@ -9,9 +9,9 @@ use crate::who::accepts;
 
 /// Whether the TCP port of `addr`, an address of this machine, is in use.
 ///
-/// It is in use if it cannot be bound, at that address or at the wildcard (`0.0.0.0` or `[::]`), or
-/// if it takes a connection all the same, as a port does that a container's network forwards. Ports
-/// that this user may not bind count as used, and so does one about which the system cannot say.
+/// A port is in use if it cannot be bound, at that address or at the wildcard (`0.0.0.0` or `[::]`), or if it accepts a
+/// connection, as a port forwarded to a container does. A port that this user may not bind counts as used, and so does
+/// one that the system cannot test.
 ///
 /// A server there may see one connection come and go. In Python: `port_is_used(port, host)`.
 ///
@@ -47,11 +47,10 @@ pub fn is_available(port: u16) -> bool {
     PortSet::available(port..=port).contains(port) && socket::can_be_bound(port).unwrap_or(false)
 }
 
-/// A random port of `ports` that is free at this moment, for TCP and UDP, over IPv4 and IPv6; `None`
-/// if none is.
+/// A random port of `ports` that is free now, for TCP and UDP, over IPv4 and IPv6; `None` if there is none.
 ///
-/// The set may come from anywhere: it need not be of unassigned ports. In Python:
-/// `select_random(ports, exclude_ports)`, and `get_port` with ranges, sets and exclusions:
+/// The set can have any ports, also registered ones. In Python: `select_random(ports, exclude_ports)`, and `get_port`
+/// with ranges, sets and exclusions:
 ///
 /// | Python | here |
 /// |---|---|

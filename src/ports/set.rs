@@ -183,9 +183,8 @@ impl PortSet {
 
     /// The long runs of the set, longest first, without `border` ports at each end.
     ///
-    /// Long runs, away from their ends: the next port that is registered or hardcoded tends to be one
-    /// beside those in use. A run is left out unless `min_len` ports and one more remain of it. Of
-    /// equally long runs the higher one comes first.
+    /// Ports near the ends of a run are left out, because new registrations tend to be beside old ones. A run is left
+    /// out unless more than `min_len` ports of it remain. Of equally long runs the higher one comes first.
     ///
     /// In Python: `good_port_ranges(ports, min_range_len, border)`, whose defaults are 20 and 3.
     ///

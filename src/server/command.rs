@@ -80,7 +80,7 @@ pub(super) enum OutputTo {
 }
 
 impl ServerCommand {
-    /// A server that this program is: a path, or a name that is looked up on the `PATH`.
+    /// A recipe for this program: a path, or a name that is looked up on the `PATH`.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -149,25 +149,26 @@ impl ServerCommand {
         self
     }
 
-    /// When the server is ready. Unless this is called, when it [listens](Ready::listening) on its port.
+    /// When the server is ready. By default, when it [listens](Ready::listening) on its port.
     pub fn ready(mut self, ready: Ready) -> Self {
         self.ready = ready;
         self
     }
 
-    /// How long the server may take to be ready: 30 seconds, unless this is called.
+    /// How long the server may take to be ready. The default is 30 seconds.
     pub fn ready_timeout(mut self, timeout: Duration) -> Self {
         self.ready_timeout = timeout;
         self
     }
 
-    /// The signal that asks the server to end: [`Signal::Term`], unless this is called. Windows has none, and kills.
+    /// The signal that asks the server to end. The default is [`Signal::Term`]. Windows has no signals: the server is
+    /// killed.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
     }
 
-    /// How long the server may take to end once it was asked to, before it is killed: ten seconds, unless this is called.
+    /// How long the server may take to end after that signal, before it is killed. The default is ten seconds.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
         self
@@ -176,7 +177,7 @@ impl ServerCommand {
     /// Hands the listening socket over, as systemd does: see
     /// [`PortGuard::spawn_activated`](crate::PortGuard::spawn_activated). Unix only.
     ///
-    /// The port listens from the start, so that the default condition is met as soon as the server runs.
+    /// The port listens from the start, so the default condition is met as soon as the server runs.
     pub fn activated(mut self) -> Self {
         self.is_activated = true;
         self
@@ -194,8 +195,8 @@ impl ServerCommand {
         self
     }
 
-    /// Leaves the server this process's own stdout and stderr. [`Ready::line`] and
-    /// [`Server::output`](crate::Server::output) see nothing then, and a test runner may report a leak.
+    /// Lets the server print to this process's stdout and stderr. [`Ready::line`] and
+    /// [`Server::output`](crate::Server::output) see none of it, and a test runner may report a leak.
     pub fn inherit_output(mut self) -> Self {
         self.output = OutputTo::Inherited;
         self
@@ -214,8 +215,8 @@ impl ServerCommand {
         self
     }
 
-    /// The user to run the server and its set-up as, by name; `{dir}` is that user's. Only root can run programs as
-    /// others; for a user's own name it does nothing. Unix only.
+    /// The name of the user that runs the server and its set-up, and owns `{dir}`. Only root can name another user than
+    /// its own. Unix only.
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.user = Some(name.into());
         self

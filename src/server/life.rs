@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const LEFT: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Whether any process of the server lives: its first one, or a descendant of it.
+    /// Whether any process of the server is alive: its first one, or a descendant.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.ended.is_none() && self.process.life().is_ok_and(|life| !life.is_over)
@@ -34,13 +34,13 @@ impl Server {
             .map(|first| first.status))
     }
 
-    /// Sends a signal to the server's first process; once that has ended, to those that it has left behind, as a daemon
-    /// does.
+    /// Sends a signal to the server's first process. Once that has ended, as a daemon's does, the processes that it
+    /// left behind get the signal.
     ///
     /// # Errors
     ///
-    /// [`Server`](crate::ErrorKind::Server) when the server has ended.
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) on Windows, but for those that end it, which kill.
+    /// [`Server`](crate::ErrorKind::Server) when the server has ended. [`Unsupported`](crate::ErrorKind::Unsupported)
+    /// on Windows, except for signals that end the server: they kill it.
     pub fn signal(&self, signal: Signal) -> Result<(), Error> {
         let sent = if self.is_running() {
             self.process.signal(signal)
@@ -50,8 +50,9 @@ impl Server {
         sent.map_err(|error| self.unsent(&format!("cannot be sent SIG{}", signal.name()), error))
     }
 
-    /// Stops all of the server's processes for a while, as an overloaded machine would: connections are accepted, and
-    /// nothing is answered. What it forks at that very moment may go on. On Linux, blocks until they have stopped.
+    /// Suspends all of the server's processes, so that it behaves as if the machine were overloaded: it accepts
+    /// connections, and does not answer. A process that it forks at that moment may go on. On Linux, blocks until all
+    /// have stopped.
     ///
     /// # Errors
     ///
@@ -80,8 +81,8 @@ impl Server {
         self.error(kind, format!("{what}: {error}"), Some(error))
     }
 
-    /// Kills the server with all its descendants, waits until they are gone, and tells how the first process ended. The
-    /// port stays vacated, and yours.
+    /// Kills the server with all its descendants, waits until they are gone, and returns the status of the first
+    /// process. The port stays vacated, and yours.
     ///
     /// # Errors
     ///
@@ -91,13 +92,13 @@ impl Server {
         self.end().map(|end| end.status)
     }
 
-    /// Asks the server to end, by its command's [`stop_signal`](crate::ServerCommand::stop_signal) (SIGTERM, unless that
-    /// says otherwise), and waits until it has, with all its descendants; whatever has not ended after the
-    /// [grace](crate::ServerCommand::grace) time (ten seconds) is killed. Blocks the thread. On Windows it is killed at
-    /// once.
+    /// Sends the server its command's [`stop_signal`](crate::ServerCommand::stop_signal) (by default SIGTERM), and
+    /// waits until it has ended, with all its descendants. What is still alive after the
+    /// [grace](crate::ServerCommand::grace) time (ten seconds) is killed. Blocks the thread. On Windows, the server is
+    /// killed at once.
     ///
-    /// The port stays vacated: [`PortGuard::rearm`](crate::PortGuard::rearm) holds it again, or the
-    /// next [`PortGuard::start`](crate::PortGuard::start) has it. A server that has ended already stays as it is.
+    /// The port stays vacated: call [`PortGuard::rearm`](crate::PortGuard::rearm) to hold it again, or start the next
+    /// server on it. A server that has ended already is left as it is.
     ///
     /// # Errors
     ///
@@ -106,8 +107,8 @@ impl Server {
         without_pending(self.stop_by(Waiter::Thread))
     }
 
-    /// Stops the server if it runs, starts it again by its command, on the same port, and waits until it is ready. Blocks
-    /// the thread. Its private folder stays; what it prints is added to its [`output`](Self::output).
+    /// Stops the server if it runs, starts it again on the same port, and waits until it is ready. Blocks the thread.
+    /// It keeps its private folder, and its [`output`](Self::output) is continued.
     ///
     /// # Errors
     ///

@@ -63,30 +63,27 @@ pub(crate) use sys::{first_argument, guard_if_asked, is_at_hand, keep_in_guardia
 /// A server on a guard's port, made by [`PortGuard::start`], [`PortGuard::spawn`](crate::PortGuard::spawn) or
 /// [`PortGuard::spawn_activated`](crate::PortGuard::spawn_activated).
 ///
-/// It borrows nothing: keep it, and the guard of its port, wherever the test keeps its things, a static included. The
-/// lease ends with whichever of the two is dropped last; [`Request::start`](crate::Request::start) makes a server that
-/// needs no guard beside it.
+/// It borrows nothing, so a struct or a static can keep it beside the guard of its port. The lease ends when both are
+/// dropped. A server from [`Request::start`](crate::Request::start) needs no guard beside it.
 ///
 /// # Its end
 ///
 /// A drop kills the server with all its descendants, and waits until they are gone; [`stop`](Self::stop) asks first. A
-/// server in a static is killed when the process exits, and when the process is killed itself, its servers end within
-/// moments.
+/// server in a static is killed when the process exits. If the process is killed, its servers end within moments.
 ///
-/// That is the work of a guardian: this program again, run as the parent of the server, which on Linux and FreeBSD also
-/// gets the descendants that daemons and `setsid` make. On macOS such descendants escape once their own parent has ended
-/// and they have left the server's process group. Windows ends all of them, by a job. Where this crate is in a library that
-/// a program has loaded while it ran, there is no guardian: it says so on stderr, and a test that is killed may leave
-/// descendants of its servers behind.
+/// A guardian does that: this program, run once more as the parent of the server. On Linux and FreeBSD it also gets
+/// descendants that became daemons or called `setsid`. On macOS such a descendant escapes if its parent has ended and
+/// it has left the server's process group. On Windows, a job ends all of them. If this crate is in a library that was
+/// loaded at run time, there is no guardian: stderr says so, and a killed test may leave descendants of its servers
+/// behind.
 ///
 /// # Its output
 ///
-/// Goes where the command says: to a file, or nowhere. What would go to the test's own output is captured instead
-/// ([`output`](Self::output)), and its last lines are shown in errors, and on stderr when the test panics or the server
-/// has failed; so is what the command sends to a pipe. Of more than 64 MiB, Linux keeps the first and the last 32. In
-/// the same manner, a server does not read the test's own stdin. On Windows, where a child's streams cannot be told
-/// apart before it runs, all output is captured, the command goes on sending it there if it is run again, and stdin is
-/// what the command says.
+/// If the command sends its output to a file or to nowhere, it goes there. Output that would go to the test's own
+/// stdout and stderr, or to a pipe, is captured instead: see [`output`](Self::output). Its last lines are shown in
+/// errors, and on stderr when the test panics or the server has failed. Of more than 64 MiB, Linux keeps the first and
+/// the last 32 MiB. A server does not read the test's stdin either. On Windows, all output is captured, wherever the
+/// command sends it, and stays redirected if the command is run again; stdin is what the command says.
 #[must_use = "the server is killed when this is dropped"]
 pub struct Server {
     /// Its command, for messages.
@@ -136,8 +133,8 @@ impl Server {
         self.addr.port()
     }
 
-    /// What it has printed so far to stdout and stderr, those of its runs before a [`restart`](Self::restart) included.
-    /// Empty where its command sends both elsewhere.
+    /// What it has printed so far to stdout and stderr, including its runs before a [`restart`](Self::restart). Empty
+    /// if its command sends both elsewhere.
     ///
     /// # Errors
     ///

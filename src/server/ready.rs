@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 /// When a server is ready: one condition, or several together.
 ///
-/// Whatever the condition, it has to be met by the server's own processes, before
-/// [`ready_timeout`](crate::ServerCommand::ready_timeout) is over; a server that has failed is not waited for.
+/// The server's own processes must meet the condition within the
+/// [`ready_timeout`](crate::ServerCommand::ready_timeout). A server that fails ends the wait at once.
 ///
 /// ```
 /// use port_for::Ready;
@@ -67,7 +67,7 @@ impl Ready {
         Condition::Listening.into()
     }
 
-    /// The server has the UDP port of its port's number.
+    /// The server has bound the UDP port with the number of its port.
     pub fn listening_udp() -> Self {
         Condition::ListeningUdp.into()
     }
@@ -91,7 +91,7 @@ impl Ready {
         }
     }
 
-    /// The statuses that an [`http`](Self::http) condition takes for ready, instead of 200 to 299.
+    /// The statuses that meet the [`http`](Self::http) condition, instead of 200 to 299.
     pub fn status(mut self, range: RangeInclusive<u16>) -> Self {
         if range.is_empty() {
             return self.faulty(format!("the range of HTTP statuses {range:?} is empty"));
@@ -117,8 +117,8 @@ impl Ready {
         self
     }
 
-    /// The server has printed a line, to stdout or stderr, that contains this text; escape sequences do not count.
-    /// Whatever was printed since its start is looked at.
+    /// The server has printed a line that contains this text, to stdout or stderr, since it was started. Escape
+    /// sequences are ignored.
     pub fn line(text: impl Into<String>) -> Self {
         Condition::Line(text.into()).into()
     }
@@ -128,8 +128,8 @@ impl Ready {
         Condition::UnixSocket(path.into()).into()
     }
 
-    /// This command exits with 0, as `pg_isready` does. It is run again and again, with the server's environment and
-    /// folder; placeholders are filled in.
+    /// This command exits with 0, as `pg_isready` does. It is run repeatedly until then, with the server's environment
+    /// and folder. Placeholders are filled in.
     pub fn command<A: AsRef<OsStr>>(
         program: impl AsRef<OsStr>,
         args: impl IntoIterator<Item = A>,
@@ -139,13 +139,13 @@ impl Ready {
         Condition::Command(words.collect()).into()
     }
 
-    /// The server says `READY=1` to the socket in `NOTIFY_SOCKET`, as services of systemd do
+    /// The server sends `READY=1` to the socket in `NOTIFY_SOCKET`, as systemd services do
     /// ([`sd_notify`](https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html)). Linux only.
     pub fn notify() -> Self {
         Condition::Notify.into()
     }
 
-    /// Both: this one and the other.
+    /// Both conditions, this one and the other.
     pub fn and(mut self, other: Self) -> Self {
         self.conditions.extend(other.conditions);
         self.fault = self.fault.or(other.fault);

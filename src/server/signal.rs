@@ -5,7 +5,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Signal {
-    /// SIGTERM: end in good order.
+    /// SIGTERM: end gracefully.
     Term,
     /// SIGINT, as Ctrl-C sends it; `PostgreSQL`'s fast shutdown.
     Int,

@@ -17,10 +17,10 @@ use crate::text::{Seconds, printable};
 use crate::wait::{Wait, Waiter, without_pending};
 
 impl PortGuard {
-    /// Starts a server by its recipe, and waits until it is ready. Blocks the thread.
+    /// Starts a server from its recipe, and waits until it is ready. Blocks the thread.
     ///
-    /// The server binds the port by itself, which is vacated for it, or if the command says so takes over the listening
-    /// socket. What becomes of the server and its output: see [`Server`].
+    /// The port is vacated, and the server binds it. If the recipe is [`activated`](ServerCommand::activated), the
+    /// server gets the listening socket instead. [`Server`] describes its end and its output.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -41,21 +41,20 @@ impl PortGuard {
     /// # Errors
     ///
     /// [`NotStarted`](crate::ErrorKind::NotStarted) when the command cannot be started: a missing program, an unknown
-    /// placeholder, a set-up that fails, a temporary folder that cannot be used.
-    /// [`Handoff`](crate::ErrorKind::Handoff) when the listener was taken, or given to a child. Then those of
-    /// [`Server::wait_for`], with whatever was started ended. After each of them but `Handoff`, the guard holds the port
-    /// again if it is free.
+    /// placeholder, a set-up that fails, a temporary folder that cannot be used. [`Handoff`](crate::ErrorKind::Handoff)
+    /// when the listener was taken, or given to a child. Also those of [`Server::wait_for`]; everything that was
+    /// started has then been ended. After each error but `Handoff`, the guard holds the port again if it is free.
     pub fn start(&mut self, command: &ServerCommand) -> Result<Server, Error> {
         without_pending(start_for(Waiter::Thread, self, command))
     }
 
     /// Starts a server that binds the port by itself: vacates the port, then runs the command.
     ///
-    /// The caller gives the port to the command, in an argument or a variable. On Linux no other program
-    /// can take the port on the way; see [`vacate`](Self::vacate) for what the server must do for it, and
-    /// [`close_hold`](Self::close_hold) for one that does not.
+    /// You pass the port to the command, in an argument or a variable. On Linux no other program can take the port in
+    /// between. [`vacate`](Self::vacate) says what the server must do for that; for a server that does not, call
+    /// [`close_hold`](Self::close_hold) first.
     ///
-    /// What becomes of the child, its descendants and its output: see [`Server`].
+    /// [`Server`] describes the end of the child and its descendants, and its output.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {
@@ -91,19 +90,19 @@ impl PortGuard {
     /// Starts a server that takes over the listening socket, as under systemd: descriptor 3, with `LISTEN_FDS=1`,
     /// `LISTEN_FDNAMES` (the id, with `%3A` for `:` and `%25` for `%`) and `LISTEN_PID`. The guard closes its copy.
     ///
-    /// The port listens without a break: who connected before the server runs is served by it, and once the server has
-    /// ended, connections are refused. That a client can connect says nothing about the server, therefore; wait with
-    /// [`Server::wait_until`]. With the host `localhost` the IPv4 socket is passed; at `::1`, connections are refused. A
-    /// UDP port stays with the guard.
+    /// The port listens without a break: the server also serves clients that connected before it ran. Once it has
+    /// ended, connections are refused. A successful connect therefore proves nothing; wait with [`Server::wait_until`].
+    /// With the host `localhost`, the IPv4 socket is passed, and connections to `::1` are refused. A UDP port stays
+    /// with the guard.
     ///
-    /// A name for [`CommandExt::arg0`](std::os::unix::process::CommandExt::arg0) that was given to the command is not
-    /// kept, and a program needs a `#!` line to be run as a script.
+    /// The command's [`arg0`](std::os::unix::process::CommandExt::arg0) is ignored, and a script needs a `#!` line.
     ///
     /// # Errors
     ///
     /// [`NotStarted`](crate::ErrorKind::NotStarted) when the command cannot be started; the guard holds the port then.
-    /// [`Handoff`](crate::ErrorKind::Handoff) when it does not hold the port. [`Unsupported`](crate::ErrorKind::Unsupported)
-    /// on Windows, where a child cannot be given a socket so: use [`spawn`](Self::spawn) there.
+    /// [`Handoff`](crate::ErrorKind::Handoff) when it does not hold the port.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) on Windows, where a child cannot get a socket this way: use
+    /// [`spawn`](Self::spawn).
     pub fn spawn_activated(&mut self, command: &mut Command) -> Result<Server, Error> {
         self.check_activation()?;
         let output = recipe::captured().map_err(|what| recipe_error(self, command, what))?;

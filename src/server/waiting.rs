@@ -16,8 +16,8 @@ impl Server {
     /// Waits until the server listens on its port: [`wait_for`](Self::wait_for) with [`Ready::listening`]. Blocks the
     /// thread.
     ///
-    /// An [activated](crate::PortGuard::spawn_activated) server listens from the start, whether it answers already or
-    /// not; wait for that one with [`wait_until`](Self::wait_until).
+    /// An [activated](crate::PortGuard::spawn_activated) server listens from the start, before it answers; wait for it
+    /// with [`wait_until`](Self::wait_until).
     ///
     /// # Errors
     ///
@@ -26,19 +26,18 @@ impl Server {
         self.wait_for(&Ready::listening(), timeout)
     }
 
-    /// Waits until the server is ready in this sense. Blocks the thread.
+    /// Waits until the server meets this condition. Blocks the thread.
     ///
-    /// Whose socket it is, Linux tells of the processes of this user, and of all to root; other systems may tell less.
-    /// Where they do not tell, it is enough that a connection is accepted. A server that another one runs on behalf
-    /// of the child, as Docker's does, is none of its descendants: run that one by a
-    /// [vacated](crate::PortGuard::vacate) port. It may see connections that come and go.
+    /// Linux tells which process has a socket: of this user's processes, and root of all. Other systems may tell less;
+    /// there, an accepted connection is enough. A container that Docker's daemon runs is no descendant of the child:
+    /// run that on a [vacated](crate::PortGuard::vacate) port. The server may see connections that come and go.
     ///
     /// # Errors
     ///
-    /// With the last lines of the server's output: at once [`Exited`](crate::ErrorKind::Exited) when nothing of the
-    /// server lives any more, or its first process has failed (what is left is ended, and the guard holds the port again
-    /// then), and [`WrongServer`](crate::ErrorKind::WrongServer) when another process listens there, which is named;
-    /// after `timeout` [`NotReady`](crate::ErrorKind::NotReady), with what each condition was waiting for.
+    /// With the last lines of the server's output: at once [`Exited`](crate::ErrorKind::Exited) when no process of the
+    /// server is alive, or its first process has failed (the rest is then ended, and the guard holds the port again),
+    /// and [`WrongServer`](crate::ErrorKind::WrongServer) when another process listens there, which is named; after
+    /// `timeout` [`NotReady`](crate::ErrorKind::NotReady), with what each condition was waiting for.
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a condition that makes no sense, and
     /// [`Server`](crate::ErrorKind::Server) when the server cannot be observed.
     pub fn wait_for(&mut self, ready: &Ready, timeout: Duration) -> Result<(), Error> {
@@ -84,8 +83,8 @@ impl Server {
         without_pending(self.wait_until_by(Waiter::Thread, timeout, probe))
     }
 
-    /// Waits until `find` finds what it looks for in a line that the server has printed, to stdout or stderr, since it was
-    /// started: in the lines there are, and in others as they come, without their escape sequences. Blocks the thread.
+    /// Waits until `find` returns a value for a line that the server has printed, to stdout or stderr, since it was
+    /// started. Earlier lines count. Escape sequences are removed from the lines. Blocks the thread.
     ///
     /// ```
     /// # #[cfg(unix)] {

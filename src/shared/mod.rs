@@ -44,18 +44,18 @@ pub(crate) use seen::{all, stop};
 use state::{Phase, State};
 use users::Use;
 
-/// A use of a shared server: see [`Request::start_shared`](crate::Request::start_shared).
+/// One use of a shared server: see [`Request::start_shared`](crate::Request::start_shared).
 ///
-/// The server runs for as long as this or any other use of it lives, in whatever process, and for the linger time after
-/// the last one. A drop ends the use, never the server.
+/// The server runs as long as this or any other use of it lives, in any process, and for the linger time after the last
+/// one. Dropping this value ends the use, not the server.
 ///
-/// When a test panics, the last lines of the server are shown on stderr, and how it ended if it has. They may be about
-/// other tests: the server is theirs too.
+/// When a test panics, stderr shows the server's last lines, and how it ended if it has. The lines may be about other
+/// tests, which use the server too.
 #[derive(Debug)]
 #[must_use = "the use ends when this is dropped"]
 pub struct SharedServer {
     server: Arc<Known>,
-    /// A forked child shares the use with its parent.
+    /// A forked child shares its parent's use.
     owner: u32,
     #[cfg_attr(
         not(feature = "cli"),
@@ -94,7 +94,7 @@ impl SharedServer {
         self.server.id
     }
 
-    /// What the server has printed since it was started, for whichever test. Reading consumes nothing.
+    /// What the server has printed since it was started, for all tests. Reading consumes nothing.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl SharedServer {
         })
     }
 
-    /// Whether this very server runs, and not another one that was started when it had ended.
+    /// Whether this server runs. Another server, started after this one ended, does not count.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.server.is_running()

@@ -51,9 +51,9 @@ impl<E> From<Error> for OnceError<E> {
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl SharedServer {
-    /// Runs `init` once in the life of this server, to make a schema or a template database, and gives its text to every
-    /// user that asks by the same key, in whatever process. Blocks while another user runs it, however long that takes. If
-    /// it fails or its process is killed, the next user that asks runs it.
+    /// Runs `init` once in the life of this server, for example to make a schema or a template database. Every user
+    /// that asks by the same key gets the text that `init` returned, in any process. Blocks while another user runs it,
+    /// for as long as that takes. If it fails or its process is killed, the next user that asks runs it.
     ///
     /// ```no_run
     /// use port_for::{PortFor, ServerCommand};

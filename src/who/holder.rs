@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::text::{Seconds, printable};
 
-/// A process that holds a port, as it described itself when it took it.
+/// A process that holds a port, as it described itself when it acquired the port.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
