@@ -19,27 +19,27 @@ pub(crate) const MORE: [(&str, &str); 6] = [
     (
         "Running a command",
         "\
-The ports are yours alone from before CMD starts until it ends: CMD takes this process's place, with its process id, \
-so signals and the exit status are its own. In ARGS, {port} and {addr} stand for the number and for 127.0.0.1:number of \
-the first NAME, {port:NAME} and {addr:NAME} for those of any, wherever they stand, but not after a $: ${port} is for a \
-shell. In the environment, PORT is the number of the first NAME, and PORT_<NAME> that of each, in capitals and with _ \
-for all but ASCII letters and digits (unless that would begin with PORT_FOR_). Of a --block, PORT_1 is the second \
-number, and so on, and {port+1} likewise.
+The ports are yours from before CMD starts until it ends. CMD replaces this process and keeps its process id, so signals \
+and the exit status are CMD's. In ARGS, {port} and {addr} are replaced by the port of the first NAME and by \
+127.0.0.1:port, {port:NAME} and {addr:NAME} by those of any NAME. After a $ nothing is replaced: ${port} is for a shell. In \
+the environment, PORT is the port of the first NAME, and PORT_<NAME> that of each, in capitals, with _ for everything but \
+ASCII letters and digits (unless that would begin with PORT_FOR_). With --block, PORT_1 and {port+1} are the second port, \
+and so on.
 
-CMD binds the port by itself. On Linux it must set SO_REUSEADDR before, as nearly all servers do, for the port stays \
-reserved until then. With --inherit, CMD gets the listening socket instead, as file descriptor 3 (then 4, ...), with \
+CMD binds the port itself. On Linux the port stays reserved until then, so CMD must set SO_REUSEADDR before it binds, as \
+nearly all servers do. With --inherit, CMD gets the listening socket instead, as file descriptor 3 (then 4, ...), with \
 LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES as systemd sets them.
 
-The lease is a lock on a file that CMD has open from its start. A program that closes all files that it did not open \
-itself ends it early; children that CMD leaves behind can keep it for longer.",
+The lease is a lock on a file that CMD inherits. A program that closes all inherited files ends the lease early; children \
+that CMD leaves behind can keep it longer.",
     ),
     (
         "Sharing a server",
         "\
-With --shared SERVER, CMD runs beside a server on the port of NAME, as it does with the attribute of Rust's tests: the \
-first user of the name starts it, all others get it when it listens, and some seconds after the last it is stopped. \
-SERVER is split into words as by a shell, but no shell runs it; {port}, {addr} and {dir}, a private folder in which it \
-runs, are filled in. CMD is a user for as long as it runs, as are children that it leaves behind.",
+With --shared SERVER, CMD runs beside a server on the port of NAME. Rust tests with the same recipe share it. The first \
+user of NAME starts the server, the others get it when it listens, and it is stopped some seconds after the last user has \
+ended. SERVER is split into words as by a shell, but no shell runs it; {port}, {addr} and {dir}, a private folder in which \
+it runs, are filled in. CMD is a user as long as it runs, and so are children that it leaves behind.",
     ),
     (
         "JSON",
@@ -56,7 +56,7 @@ runs, are filled in. CMD is a user for as long as it runs, as are children that 
   holder     null, or who has the lease: pid, test (or null), command, since
   occupants  who listens: an array of pid, command, user (a number, or null)
   uses       everything that has the port, in words: an array of texts
-  last_used  null where it is not known (only with --list)
+  last_used  null if it is not known (only with --list)
   shared     null, or the shared server (only with --list): its pid (null
              until it is ready), and users, an array like holder
 
@@ -65,19 +65,19 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
     (
         "Exit status",
         "  0          done
-  1          it could not
-  2          it was called the wrong way
-  126, 127   CMD cannot be run, or is not there
-  any        with CMD, that of CMD; 128 + n if signal n ended it",
+  1          failed
+  2          usage error
+  126, 127   CMD cannot be run, or does not exist
+  any        with CMD, the status of CMD; 128 + n if signal n ended it",
     ),
     (
         "Environment",
-        "  PORT_FOR_STORE      the store's file (else one in the user's state folder)
+        "  PORT_FOR_STORE      the store's file (default: in the user's state folder)
   PORT_FOR_NAMESPACE  put before every name; \"worktree\": the git worktree of
                       the working folder, nothing in a main checkout;
                       \"folder\": the root of the workspace
-  PORT_FOR_TIMEOUT    seconds to wait for a port that is held (else 60)
-  PORT_FOR_LINGER     seconds that a shared server outlives its users (else 10)
+  PORT_FOR_TIMEOUT    seconds to wait for a port that is held (default: 60)
+  PORT_FOR_LINGER     seconds that a shared server outlives its users (default: 10)
   PORT_FOR_POOL       the ports to choose from, such as 20000-24999,30000",
     ),
     (
@@ -90,7 +90,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
     ),
 ];
 
-/// A port of its own for every name: the same one each time, and no other name's
+/// A port for every name: the same one each time, and no other name's
 #[derive(Debug, Parser)]
 #[command(
     name = "port-for",
@@ -110,7 +110,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
-    /// Print the port of NAME, choosing one if it has none; of several NAMEs, a line each
+    /// Print the port of NAME, and assign one if it has none; with several NAMEs, a line each
     #[arg(value_name = "NAME", groups = ["mode", "wanted"])]
     pub(crate) names: Vec<String>,
 
@@ -118,11 +118,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME", groups = ["mode", "wanted"], help_heading = "Ports")]
     pub(crate) bind: Option<String>,
 
-    /// The port that NAME must have: another one that it has already, or another NAME with this one, is an error
+    /// The port that NAME must have; fails if NAME has another one, or another NAME has this one
     #[arg(short, long, value_name = "N", requires = "wanted", value_parser = port, help_heading = "Ports")]
     pub(crate) port: Option<u16>,
 
-    /// That many consecutive ports for NAME, up to 1000: a line each
+    /// Print this many consecutive ports of NAME, up to 1000, a line each
     #[arg(
         long,
         value_name = "N",
@@ -132,7 +132,7 @@ pub(crate) struct Args {
     )]
     pub(crate) block: Option<u16>,
 
-    /// For each of them also the port that is N higher; can be given several times
+    /// For each port, also print the one N higher; can be repeated
     #[arg(
         long,
         value_name = "N",
@@ -142,7 +142,7 @@ pub(crate) struct Args {
     )]
     pub(crate) companion: Vec<u16>,
 
-    /// Forget the ports of NAMEs; 'api*' stands for all names that begin so
+    /// Forget the ports of NAMEs; 'api*' stands for all names that begin with api
     #[arg(short, long, value_name = "NAME", group = "mode", num_args = 1.., help_heading = "Ports")]
     pub(crate) unbind: Vec<String>,
 
@@ -160,11 +160,11 @@ pub(crate) struct Args {
     )]
     pub(crate) stop: Option<String>,
 
-    /// Stop it although it is used
+    /// Stop it even if it is used
     #[arg(long, requires = "stop", help_heading = "Shared servers")]
     pub(crate) force: bool,
 
-    /// Show who holds a port, given by its number or its name, and what has it
+    /// Show what has a port, given by number or name, and who holds it
     #[arg(long, value_name = "PORT|NAME", groups = ["mode", "told"], help_heading = "Looking and waiting")]
     pub(crate) who: Option<String>,
 
@@ -176,16 +176,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", groups = ["mode", "waited"], help_heading = "Looking and waiting")]
     pub(crate) gone: Option<String>,
 
-    /// How long to wait (such as 10s; else a minute); with --wait, also for a holder to come
+    /// How long to wait, such as 10s (default: 60s); with --wait, also for a holder to come
     #[arg(long, value_name = "TIME", requires = "waited", value_parser = age::parse, help_heading = "Looking and waiting")]
     pub(crate) timeout: Option<Duration>,
 
-    /// Forget the ports that were not used for AGE (such as 30d; units s, m, h, d, w; if one is held, forget none), or
-    /// with "gone" those of checkouts that are not there any more
+    /// Forget the ports that were not used for AGE, such as 30d (s, m, h, d, w); with "gone", those of checkouts that
+    /// no longer exist. If one of them is held, forget none
     #[arg(long, value_name = "AGE", group = "mode", value_parser = prune, help_heading = "Ports")]
     pub(crate) prune: Option<Prune>,
 
-    /// Take over the ports in FILE, of Python's port-for (/etc/port-for.conf); if one conflicts, take none
+    /// Import the ports of Python's port-for from FILE (/etc/port-for.conf); if one conflicts, import none
     #[arg(long, value_name = "FILE", group = "mode", help_heading = "Ports")]
     pub(crate) import: Option<PathBuf>,
 
@@ -197,20 +197,20 @@ pub(crate) struct Args {
     #[arg(long, requires = "command", help_heading = "Running CMD")]
     pub(crate) supervise: bool,
 
-    /// Say when CMD is ready, and supervise it: `listening`, `http:/PATH`, `line:TEXT`, `command:CMD`; of several,
-    /// all. For a line, CMD's output goes to --log, or to stdout once it is ready
+    /// Supervise CMD, and report when it is ready: `listening`, `http:/PATH`, `line:TEXT`, `command:CMD`; if repeated,
+    /// when all are met. For a line, CMD's output goes to --log, or to stdout once it is ready
     #[arg(long, value_name = "KIND", requires = "command", value_parser = ready(), hide_possible_values = true, help_heading = "Running CMD")]
     pub(crate) ready: Vec<Ready>,
 
-    /// How long CMD has to get ready (else 30s)
+    /// How long CMD has to get ready (default: 30s)
     #[arg(long, value_name = "TIME", requires = "ready", value_parser = age::parse, help_heading = "Running CMD")]
     pub(crate) ready_timeout: Option<Duration>,
 
-    /// The signal that asks CMD to end, in place of TERM or INT
+    /// The signal that asks CMD to end, instead of TERM or INT
     #[arg(long, value_name = "SIGNAL", requires = "command", value_parser = signal(), hide_possible_values = true, help_heading = "Running CMD")]
     pub(crate) stop_signal: Option<Signal>,
 
-    /// How long CMD has to end before it is killed (else 10s)
+    /// How long CMD has to end before it is killed (default: 10s)
     #[arg(long, value_name = "TIME", requires = "command", value_parser = age::parse, help_heading = "Running CMD")]
     pub(crate) grace: Option<Duration>,
 
@@ -223,7 +223,7 @@ pub(crate) struct Args {
     )]
     pub(crate) log: Option<PathBuf>,
 
-    /// The address to hold, in place of 127.0.0.1
+    /// The address to hold, instead of 127.0.0.1
     #[arg(
         long,
         value_name = "ADDR",
@@ -245,7 +245,7 @@ pub(crate) struct Args {
     )]
     pub(crate) close_hold: bool,
 
-    /// Share a server on the port, for as long as ARGS run: the same one as all others that name it
+    /// Run CMD beside a server on the port, shared with all others that name it
     #[arg(
         long,
         value_name = "SERVER",
@@ -263,11 +263,11 @@ pub(crate) struct Args {
     #[arg(long, requires = "wanted", conflicts_with_all = ["command", "json"], help_heading = "Output")]
     pub(crate) env: bool,
 
-    /// Print this for each NAME, with {id}, {port} and {addr} filled in; with --list, for each that is listed
+    /// Print TEXT for each NAME, with {id}, {port} and {addr} filled in; also with --list
     #[arg(long, value_name = "TEXT", requires = "named", conflicts_with_all = ["command", "json", "env"], help_heading = "Output")]
     pub(crate) format: Option<String>,
 
-    /// The file that ports are remembered in
+    /// The file in which ports are remembered
     #[arg(long, value_name = "FILE", help_heading = "Ports")]
     pub(crate) store: Option<PathBuf>,
 
