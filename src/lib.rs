@@ -1,5 +1,5 @@
-//! A port of its own for every integration test: the same one on every run, exclusive on the machine, and held by
-//! a listening socket until your server has it.
+//! Gives every integration test its own TCP port. The port is the same on every run and exclusive on the machine, and
+//! a listening socket holds it until your server takes over.
 //!
 //! ```
 //! use port_for::{PortGuard, port_for};

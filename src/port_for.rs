@@ -70,7 +70,7 @@ impl PortFor {
     }
 
     /// The port of `id`: the one that it has, else `default_port` if that is free and allowed, else another one. This
-    /// is only a number; unlike [`guard`](Self::guard), it does not reserve the port.
+    /// is only a number: other programs can take the port. [`guard`](Self::guard) prevents that.
     ///
     /// # Errors
     ///

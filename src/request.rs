@@ -161,7 +161,7 @@ impl Request {
         self
     }
 
-    /// The id's port, which is assigned if the id has none. This is only a number; it does not reserve the port.
+    /// The id's port, which is assigned if the id has none. This is only a number: other programs can take the port.
     ///
     /// # Errors
     ///
@@ -275,8 +275,8 @@ impl Request {
     /// The server is found by its id and store. A user whose command differs from that of the running server, or whose
     /// program was rebuilt, gets a new server if there is no other user. The server gets the first user's environment,
     /// without variables that begin with `NEXTEST`, `CARGO`, `LISTEN_` or `PORT_FOR_`. Unless its command has a
-    /// [`current_dir`](ServerCommand::current_dir), it runs in its private folder. Its output is always captured: see
-    /// [`SharedServer::output`].
+    /// [`current_dir`](ServerCommand::current_dir), it runs in its private folder. Its output goes to
+    /// [`SharedServer::output`], wherever the command sends it.
     ///
     /// ```no_run
     /// use port_for::{PortFor, ServerCommand};

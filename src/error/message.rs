@@ -223,7 +223,7 @@ impl fmt::Display for Cause {
             Self::Deadlock { id, port } => write!(
                 f,
                 "{} was taken by this thread or task itself, so the wait would never end; use that guard, or \
-                 drop it first; if another thread has it by now, ask from there",
+                 drop it first; if another thread has that guard now, ask for the port in that thread",
                 Subject(id.as_deref(), *port)
             ),
             Self::Handoff {

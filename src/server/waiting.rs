@@ -29,15 +29,16 @@ impl Server {
     /// Waits until the server meets this condition. Blocks the thread.
     ///
     /// Linux tells which process has a socket: of this user's processes, and root of all. Other systems may tell less;
-    /// there, an accepted connection is enough. A container that Docker's daemon runs is no descendant of the child:
-    /// run that on a [vacated](crate::PortGuard::vacate) port. The server may see connections that come and go.
+    /// there, an accepted connection is enough. If the child asks another process to run the server, as `docker` does,
+    /// the server is no descendant of the child: [vacate](crate::PortGuard::vacate) the port and start that server
+    /// yourself. While it is waited for, a server may see connections that open and close at once.
     ///
     /// # Errors
     ///
-    /// With the last lines of the server's output: at once [`Exited`](crate::ErrorKind::Exited) when no process of the
-    /// server is alive, or its first process has failed (the rest is then ended, and the guard holds the port again),
-    /// and [`WrongServer`](crate::ErrorKind::WrongServer) when another process listens there, which is named; after
-    /// `timeout` [`NotReady`](crate::ErrorKind::NotReady), with what each condition was waiting for.
+    /// These show the last lines of the server's output: at once [`Exited`](crate::ErrorKind::Exited) when no process
+    /// of the server is alive, or its first process has failed (the rest is then ended, and the guard holds the port
+    /// again), and [`WrongServer`](crate::ErrorKind::WrongServer) when another process listens there, which is named;
+    /// after `timeout` [`NotReady`](crate::ErrorKind::NotReady), with what each condition was waiting for.
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a condition that makes no sense, and
     /// [`Server`](crate::ErrorKind::Server) when the server cannot be observed.
     pub fn wait_for(&mut self, ready: &Ready, timeout: Duration) -> Result<(), Error> {

@@ -31,9 +31,6 @@ use crate::{Store, has, stderr};
 #[case::timeout_of_nothing(&["bad", "--timeout", "1s"], &["--wait"])]
 #[case::format_of_nothing(&["bad", "--format", "{name}"], &["{name}", "{id}"])]
 #[case::one_variable_to_print(&["a-b", "a_b", "--env"], &["a-b", "a_b", "A_B_PORT"])]
-#[case::forgotten_dashes(&["bad", "sh", "x"], &["`port-for bad -- sh x`"])]
-#[case::forgotten_dashes_before_other_flags(&["bad", "sh", "--save", "''"], &["`port-for bad -- sh --save ''`"])]
-#[case::forgotten_dashes_before_flags(&["bad", "sh", "--port", "1"], &["`port-for bad -- sh`"])]
 #[case::command_without_name(&["--", "true"], &["NAME"])]
 #[case::inherit_without_command(&["bad", "--inherit"], &["CMD"])]
 #[case::placeholder_of_nobody(&["bad", "--", "echo", "{port:worse}"], &["{port:worse}", "none of the ids"])]
@@ -47,6 +44,19 @@ fn a_wrong_call_is_a_usage_error(#[case] args: &[&str], #[case] said: &[&str]) {
     let done = store.run(args).code(2).stdout("");
     has(&stderr(&done), said);
     assert_eq!(store.text(), before);
+}
+
+#[rstest]
+#[case::words(&["x"], "x")]
+#[case::other_flags(&["--save", "''"], "--save ''")]
+#[case::flags(&["--port", "1"], "")]
+fn a_forgotten_dash_is_a_usage_error(#[case] words: &[&str], #[case] told: &str) {
+    let program = if cfg!(windows) { "cmd" } else { "sh" };
+    let store = Store::new();
+    let done = store.run(&[&["bad", program], words].concat());
+    let meant = format!("port-for bad -- {program} {told}");
+    has(&stderr(&done.code(2).stdout("")), &[meant.trim_end()]);
+    assert_eq!(store.text(), None);
 }
 
 #[test]

@@ -57,5 +57,5 @@ fn no_command_inherits_a_socket() {
 fn a_command_that_is_not_there_is_named() {
     let store = Store::new();
     let done = store.run(&["waiting/none", "--", "no-such-command"]);
-    has(&stderr(&done.code(1).stdout("")), &["`no-such-command`"]);
+    has(&stderr(&done.code(127).stdout("")), &["`no-such-command`"]);
 }

@@ -133,8 +133,11 @@ fn the_store_names_each_port_and_the_id_stands_for_all() {
     assert_eq!(file(&store).len(), 4);
     assert_eq!(store.release("cluster").unwrap(), Some(first));
     assert!(file(&store).is_empty());
-    let leases = std::fs::read_dir(store.leases()).unwrap().count();
-    assert_eq!(leases, 0);
+    // On Windows, lock files are not removed.
+    if cfg!(unix) {
+        let leases = std::fs::read_dir(store.leases()).unwrap().count();
+        assert_eq!(leases, 0);
+    }
 
     request().assign().unwrap();
     let forgotten = store.prune(std::time::Duration::ZERO).unwrap();
@@ -408,8 +411,9 @@ fn a_stranger_on_one_port_is_named_with_it_and_moves_the_whole() {
     let named = format!("`{}+1` (port {})", store.api, first + 1);
     assert!(error.to_string().contains(&named), "{error}");
     // The command that it names releases all.
+    let quote = if cfg!(windows) { '"' } else { '\'' };
     assert!(
-        error.to_string().contains(&format!("{}'", store.api)),
+        error.to_string().contains(&format!("{}{quote}", store.api)),
         "{error}"
     );
     // None is held meanwhile.
