@@ -15,7 +15,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = guard.take_tokio_listener()?;
 
     let app = Router::new().route("/", get(|| async { "hello from axum" }));
-    let server = tokio::spawn(async { axum::serve(listener, app).await });
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async { drop(ended.await) });
+    let server = tokio::spawn(server.into_future());
 
     // No waiting, no retries: the socket has been listening since before the server was there.
     let mut stream = TcpStream::connect(guard.addr()).await?;
@@ -29,6 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     assert!(answer.ends_with("hello from axum"));
 
-    server.abort();
+    drop(end);
+    server.await??;
     Ok(())
 }

@@ -161,15 +161,21 @@ impl PortGuard {
     ///
     /// # Errors
     ///
-    /// Those of [`take_listener`](Self::take_listener), and [`Handoff`](crate::ErrorKind::Handoff) when the socket cannot
-    /// be registered.
+    /// Those of [`take_listener`](Self::take_listener), and [`Handoff`](crate::ErrorKind::Handoff) outside a tokio runtime,
+    /// or when the socket cannot be registered.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime whose I/O is enabled.
+    /// In a tokio runtime whose I/O is not enabled.
     #[cfg(feature = "tokio")]
     #[track_caller]
     pub fn take_tokio_listener(&mut self) -> Result<tokio::net::TcpListener, Error> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            let state = "no tokio runtime runs here".to_owned();
+            let advice =
+                "call it in one; of a test's attributes, `#[tokio::test]` goes below `#[port_for]`";
+            return Err(self.handoff("take a tokio listener", state, advice, None));
+        }
         let listener = self.take_listener()?;
         (listener.set_nonblocking(true))
             .and_then(|()| tokio::net::TcpListener::from_std(listener))

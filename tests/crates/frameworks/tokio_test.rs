@@ -24,3 +24,10 @@ async fn lent(api: &mut PortGuard) -> Result<(), port_for::Error> {
     converse_async(listener, "lent").await;
     Ok(())
 }
+
+#[tokio::test]
+#[port_for]
+#[should_panic(expected = "`#[tokio::test]` goes below `#[port_for]`")]
+async fn in_the_wrong_order(api: tokio::net::TcpListener) {
+    drop(api);
+}
