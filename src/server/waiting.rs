@@ -266,12 +266,13 @@ impl Server {
         let is_bound = self.hold.is_bound();
         let is_held = self.hold.rearm();
         if is_held {
-            if is_bound {
-                whats.push(format!(
-                    "if it says that port {} is in use, it does not set `SO_REUSEADDR` before it binds: call \
-                     `PortGuard::close_hold` before `spawn`",
-                    addr.port()
-                ));
+            // As the C library, Node, Go and Java put it.
+            if is_bound && self.output.tail().to_lowercase().contains("in use") {
+                whats.push(
+                    "a server that does not set `SO_REUSEADDR` cannot bind a vacated port: call \
+                     `PortGuard::close_hold` before it is started"
+                        .to_owned(),
+                );
             }
             whats.push("the guard holds the port again".to_owned());
         } else {

@@ -106,7 +106,7 @@ fn a_child_that_does_not_reuse_addresses_is_told_with_the_way_out() {
             &[
                 "stubborn: cannot have",
                 "exit status: 98",
-                "is in use",
+                "SO_REUSEADDR",
                 "close_hold",
             ],
         );

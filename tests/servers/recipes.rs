@@ -128,6 +128,8 @@ fn a_server_that_fails_while_it_is_waited_for_is_told_at_once() {
         error.to_string().contains("exit status: 3") && error.to_string().contains("oops"),
         "{error}"
     );
+    // Which would be the way out of another misfortune.
+    assert!(!error.to_string().contains("close_hold"), "{error}");
     assert!(since.elapsed() < Duration::from_secs(15));
 }
 
