@@ -31,7 +31,7 @@ pub fn known_id(effort: Effort) -> Vec<Figure> {
     let store = store_of(10, &ids);
     let (floor, ours, peers) = by_all(effort.rounds(500), &store, &ids[0]);
     let most = Target::AtMost;
-    let mut figures = vec![Figure::ratio(WHAT, FLOOR, floor, ours, most(2.0))];
+    let mut figures = vec![Figure::ratio(WHAT, FLOOR, floor, ours, most(1.6))];
     for (peer, time) in PEERS.iter().zip(peers) {
         let target = match *peer {
             "portpicker" => most(1.0),

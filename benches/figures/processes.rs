@@ -9,7 +9,7 @@ use crate::support::{FLOOR, OURS, TempStore, ids, store_of};
 
 /// A process that is handed one port and ends, against one that binds one and ends.
 pub fn first_guard(effort: Effort) -> Vec<Figure> {
-    const SIZES: [(usize, f64); 3] = [(100, 0.2), (1_000, 0.4), (20_000, 3.0)];
+    const SIZES: [(usize, f64); 3] = [(100, 0.2), (1_000, 0.4), (20_000, 2.0)];
     let ids = ids(1);
     let id = &*ids[0];
     let stores = SIZES.map(|(size, _)| store_of(size, &ids));

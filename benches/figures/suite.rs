@@ -34,7 +34,7 @@ pub fn suite(effort: Effort) -> Vec<Figure> {
     let [one] = side_by_side(effort.rounds(10), 1, [&mut || run("one_port::")]);
     let figure = |beside, that, target| Figure::ratio(WHAT, beside, that, own, target);
     vec![
-        figure("`bind(0)`", any, Target::AtMost(1.05)),
+        figure("`bind(0)`", any, Target::AtMost(1.03)),
         figure("`#[file_serial]`", one, Target::None),
     ]
 }
