@@ -272,6 +272,10 @@ fn unknown(name: &str, flag: bool, place: Place) -> String {
         .filter(|option| place == Place::Function || *option != "crate")
         .collect();
     let hint = match nearest(name, &valid) {
+        // Not `ports`, which is nearer by its letters.
+        Some(_) if name == "port" => {
+            "; `exact = …` demands a port, `default = …` suggests one".to_owned()
+        }
         Some(nearest) => format!(", did you mean `{nearest}`?"),
         None if flag => format!("; an id that is not a literal is written `id = {name}`"),
         None => String::new(),

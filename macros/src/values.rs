@@ -67,7 +67,9 @@ pub(crate) fn id_literal(expr: Expr) -> syn::Result<LitStr> {
         Some(Lit::Int(number)) => {
             return error(
                 &number,
-                format_args!("an id is a string; a port is suggested with `default = {number}`"),
+                format_args!(
+                    "an id is a string; `exact = {number}` demands this port, and `default = {number}` suggests it"
+                ),
             );
         }
         Some(other) => return error(other, "an id is a string, such as `\"api\"`"),

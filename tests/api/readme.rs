@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 #[rustfmt::skip] // As the README has it.
-#[port_for("api")]
+#[port_for("shop/api")]
 fn serves(mut api: PortGuard) {
     let listener = api.take_listener().unwrap();
     let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"hello"));

@@ -74,7 +74,7 @@ Times are whole seconds since 1970. Fields may be added; these stay.",
         "Environment",
         "  PORT_FOR_STORE      the store's file (default: in the user's state folder)
   PORT_FOR_NAMESPACE  put before every name; \"worktree\": the git worktree of
-                      the working folder, nothing in a main checkout;
+                      the current directory, nothing in a main checkout;
                       \"folder\": the root of the workspace
   PORT_FOR_TIMEOUT    seconds to wait for a port that is held (default: 60)
   PORT_FOR_LINGER     seconds that a shared server outlives its users (default: 10)

@@ -20,4 +20,9 @@ fn on_a_parameter(#[port("api", Exact = 80)] api: PortGuard) {
     api.port();
 }
 
+#[port_for(port = 8080)]
+fn as_elsewhere(api: PortGuard) {
+    api.port();
+}
+
 fn main() {}
