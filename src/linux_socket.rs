@@ -33,11 +33,19 @@ pub(crate) fn listener_at(name: &str) -> io::Result<libc::ucred> {
 }
 
 /// Has a listening socket refuse connections from now on, in every process that has it open.
+///
+/// # Errors
+///
+/// When it does not listen.
 pub(crate) fn shut_down(listener: &impl AsFd) -> io::Result<()> {
     SockRef::from(listener).shutdown(Shutdown::Both)
 }
 
 /// Asks a part of the kernel by netlink. Its answers can be read without blocking, a few at a time.
+///
+/// # Errors
+///
+/// When a sandbox forbids such sockets, or the kernel has no such part.
 pub(crate) fn ask_kernel(about: libc::c_int, request: &[u8]) -> io::Result<impl Read> {
     let socket = Socket::new(libc::AF_NETLINK.into(), Type::DGRAM, Some(about.into()))?;
     // Without an address, it goes to the kernel.

@@ -31,7 +31,7 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
         this,
         Target::AtMost(1.3),
     );
-    // It is told in steps of 10 ms.
+    // The system reports CPU time in steps of 10 ms.
     let rounds = effort.rounds(400);
     let cpu = |job: &mut dyn FnMut()| {
         let before = cpu_time();

@@ -4,7 +4,7 @@
     reason = "hidden: the command is its only caller"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::acquire;
 use crate::ask::{Ask, Preference};
@@ -99,11 +99,12 @@ pub fn prune_gone(port_for: &PortFor) -> Result<Vec<Assignment>, Error> {
     acquire::prune_gone(port_for.context())
 }
 
-/// The folders that programs are looked for in.
+/// Whether a program of this name is in one of the folders of the `PATH`.
 #[must_use]
-pub fn search_path() -> Vec<PathBuf> {
-    let path = config::variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path).collect()
+pub fn is_on_path(name: &str) -> bool {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = config::search_path().unwrap_or_default();
+    config::find_in(&path, Path::new(&file)).is_some()
 }
 
 /// Takes over the assignments of Python's `port-for`.

@@ -3,7 +3,7 @@
 //! The standard library reads a few by itself: `HOME`, `TMPDIR` and their like.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -108,6 +108,13 @@ pub(crate) fn home_and_state() -> Option<(PathBuf, PathBuf)> {
 pub(crate) fn search_path() -> Option<OsString> {
     #[expect(clippy::disallowed_methods)]
     env::var_os("PATH")
+}
+
+/// The file that runs under this name, in the first of the folders of `path` that has it.
+pub(crate) fn find_in(path: &OsStr, program: &Path) -> Option<PathBuf> {
+    env::split_paths(path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// The variables of this process that concern one run of tests, by what their names begin with.

@@ -50,7 +50,7 @@ impl PortGuard {
         &self.companions
     }
 
-    /// Vacates those of `ports` that are other ports of this block, all or none, for a server on this port. The server keeps
+    /// Vacates the other ports of this block that `ports` names, all or none, for a server on this port. The server keeps
     /// their leases until it ends.
     ///
     /// # Errors

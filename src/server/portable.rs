@@ -46,10 +46,11 @@ impl ServerCommand {
             Some((_, folders)) => folders.clone(),
             None => config::search_path(),
         };
-        std::env::split_paths(&folders.unwrap_or_default())
-            .map(|folder| absolute(&folder.join(path)))
-            .find(|path| path.is_file())
-            .map_or_else(|| program.to_owned(), PathBuf::into_os_string)
+        let found = config::find_in(&folders.unwrap_or_default(), path);
+        found.map_or_else(
+            || program.to_owned(),
+            |file| absolute(&file).into_os_string(),
+        )
     }
 
     /// Removes a variable that the server would inherit, unless the recipe sets it.

@@ -427,7 +427,7 @@ fn is_found(command: &Command) -> bool {
         Some((_, folders)) => folders.map(ToOwned::to_owned),
         None => config::search_path(),
     };
-    std::env::split_paths(&folders.unwrap_or_default()).any(|folder| folder.join(program).is_file())
+    config::find_in(&folders.unwrap_or_default(), program).is_some()
 }
 
 pub(super) fn command_line(command: &Command) -> String {

@@ -34,8 +34,7 @@ fn is_program(name: &str) -> bool {
     if name.contains('/') {
         return name.starts_with(['/', '.']) && Path::new(name).is_file();
     }
-    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    (cli::search_path().iter()).any(|folder| folder.join(&file).is_file())
+    cli::is_on_path(name)
 }
 
 /// What cannot be understood, because flags of a program follow where a `--` was forgotten; or as clap says it, without its

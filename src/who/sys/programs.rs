@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn lsof_lists_udp_sockets_and_listeners() {
         use Protocol::{Tcp, Udp};
-        // As lsof 4.95 printed it.
+        // In the format of lsof 4.95, which was looked at on Debian.
         let listed = "p27897\ncpython 3\nf3\ntIPv4\nPTCP\nn127.0.0.1:33159\nTST=LISTEN\nTQR=0\nTQS=0\nf4\ntIPv4\nPUDP\n\
                       n*:40815\nTQR=0\nTQS=0\nf5\ntIPv6\nPTCP\nn[::1]:56613\nTST=LISTEN\nf6\ntIPv6\nPTCP\n\
                       n[::1]:5->[::1]:6\nTST=ESTABLISHED\nf7\ntIPv6\nPUDP\nn*:57251\nf8\ntIPv4\nPUDP\n\
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn sockstat_lists_udp_sockets_and_listeners() {
         use Protocol::{Tcp, Udp};
-        // Of FreeBSD's manual and its users: with and without brackets, a command with a space, a socket of the kernel.
+        // In sockstat's columns: addresses with and without brackets, a command with a space, a socket of the kernel.
         let listed = "root     sshd       1021  3   tcp6   *:22                  *:*\n\
                       root     sshd       1021  4   tcp4   *:22                  *:*\n\
                       www      my server  1234  6   tcp46  [::1]:8080            *:*\n\
