@@ -155,6 +155,19 @@ fn it_is_stopped_as_its_recipe_says() {
     assert!(deaf.stop().unwrap().was_killed());
 }
 
+/// As `cargo test &` does in a script.
+#[cfg(unix)]
+#[test]
+fn a_test_that_ignores_an_interrupt_stops_its_server_by_one() {
+    let mut this = std::process::Command::new(std::env::current_exe().unwrap());
+    this.args(["--exact", "recipes::it_is_stopped_as_its_recipe_says"]);
+    let script = r#"trap '' INT QUIT; exec "$@""#;
+    let done = crate::support::child::in_shell(script, &this).output();
+    let done = done.unwrap();
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && told.contains("1 passed"), "{told}");
+}
+
 #[test]
 fn the_lease_ends_with_guard_and_server_whichever_is_last() {
     let store = TempStore::new();

@@ -84,6 +84,11 @@ impl Plan {
         // A group of its own is out of reach of the terminal's Ctrl-C and of a test runner's kill, and what the server
         // says to its group does not concern the guardian.
         rustix::process::setpgid(None, None)?;
+        // A test that a script runs in the background ignores both. The server would too, and could not be stopped by them.
+        for signal in [libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: the default needs no handler.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         #[cfg(target_os = "linux")]
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
         // It may have ended before the signal was asked for.
