@@ -5,10 +5,24 @@ use std::time::Duration;
 
 use port_for::{ErrorKind, PortGuard};
 
+use crate::support::wait::eventually;
 use crate::support::{TempStore, wine};
 
 fn guard(store: &TempStore) -> PortGuard {
     store.request(&store.api).udp().guard().unwrap()
+}
+
+/// A socket on a port that a guard has just closed. While another test forks, the child keeps a copy for some milliseconds.
+fn bind_once_closed(addr: std::net::SocketAddr) -> UdpSocket {
+    let mut bound = None;
+    eventually("the port is free", || {
+        match UdpSocket::bind(addr) {
+            Ok(socket) => bound = Some(socket),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+        }
+        bound.is_some()
+    });
+    bound.unwrap()
 }
 
 #[test]
@@ -19,14 +33,14 @@ fn udp_is_held_when_asked_for() {
     assert_eq!(denied.kind(), std::io::ErrorKind::AddrInUse);
     let addr = guard.addr();
     drop(guard);
-    UdpSocket::bind(addr).unwrap();
+    bind_once_closed(addr);
 }
 
 #[test]
 fn udp_is_not_held_when_not_asked_for() {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
-    UdpSocket::bind(guard.addr()).unwrap();
+    bind_once_closed(guard.addr());
     assert_eq!(
         guard.take_udp_socket().unwrap_err().kind(),
         ErrorKind::Handoff
@@ -63,7 +77,7 @@ fn a_vacated_udp_port_can_be_bound_and_held_again() {
         error.to_string().contains("has vacated the port"),
         "{error}"
     );
-    let server = UdpSocket::bind(addr).unwrap();
+    let server = bind_once_closed(addr);
     let error = guard.rearm().unwrap_err();
     assert!(error.to_string().contains("has UDP 127.0.0.1:"), "{error}");
     drop(server);
@@ -103,7 +117,7 @@ fn a_udp_port_is_held_on_where_the_tcp_port_cannot_be_held_again() {
 fn a_stranger_with_the_udp_port_is_named() {
     let store = TempStore::new();
     let addr = guard(&store).addr();
-    let _stranger = UdpSocket::bind(addr).unwrap();
+    let _stranger = bind_once_closed(addr);
     let request = store.request(&store.api).udp().timeout(Duration::ZERO);
     let error = request.guard().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Occupied);
