@@ -75,6 +75,8 @@ pub mod ports;
 mod socket;
 mod who;
 
+#[cfg(unix)]
+mod exec;
 mod group;
 mod id;
 #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ mod protocol;
 mod sys;
 
 #[cfg(unix)]
-pub(crate) use activation::{Activation, Strings};
+pub(crate) use activation::Activation;
 pub use inherited::inherited;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use inherited::take_rest;

@@ -11,7 +11,11 @@ pub(super) const OWNER: &str = "PORT_FOR_OWNER";
 /// The mark of this process; none where the system does not tell what it takes.
 #[cfg(target_os = "linux")]
 pub(super) fn of_this_process() -> Option<String> {
-    of(std::process::id())
+    /// With the process that asked first: one that was forked from it has a mark of its own.
+    static FIRST: std::sync::OnceLock<(u32, Option<String>)> = std::sync::OnceLock::new();
+    let us = std::process::id();
+    let (first, mark) = FIRST.get_or_init(|| (us, of(us)));
+    if *first == us { mark.clone() } else { of(us) }
 }
 
 #[cfg(not(target_os = "linux"))]

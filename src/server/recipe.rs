@@ -23,10 +23,6 @@ pub(super) struct Recipe {
     addr: SocketAddr,
     neighbours: Option<Arc<dyn Neighbours>>,
     dir: Option<TempDir>,
-    #[cfg_attr(
-        not(unix),
-        expect(dead_code, reason = "there are no such numbers there")
-    )]
     user: Option<User>,
     #[cfg(target_os = "linux")]
     pub(super) notify: Option<std::os::unix::net::UnixDatagram>,
@@ -173,6 +169,11 @@ impl Recipe {
             command.uid(user).gid(group);
         }
         Ok(command)
+    }
+
+    /// Whether its commands are no more than a [`Command`] tells, and their output is captured.
+    pub(super) fn is_plain(&self) -> bool {
+        self.user.is_none() && self.command.output != OutputTo::Inherited
     }
 
     /// The condition with its placeholders filled in.

@@ -159,7 +159,7 @@ pub(crate) async fn start_for(
         spawn_activated(guard, &mut program, output, recipe.dir())
     } else {
         let vacated = guard.vacate();
-        vacated.and_then(|_| spawn(guard, &mut program, output, recipe.dir()))
+        vacated.and_then(|_| spawn(guard, &mut program, output, Some(&recipe)))
     };
     let mut server = started.inspect_err(|_| hold_again(&beside))?;
     server.beside = beside;
@@ -177,8 +177,8 @@ async fn set_up(
 ) -> Result<(), (String, Printed)> {
     let line = command_line(setup);
     let failed = |what: String| (format!("its set-up `{line}` {what}"), Printed::default());
-    let started = sys::Process::spawn(setup, output, None, recipe.dir());
-    let mut process = started
+    let started = run(setup, output, Some(recipe));
+    let process = started
         .map_err(|error| failed(format!("cannot be run: {error}; {}", advice(setup, &error))))?;
     let mut wait = Wait::patient(waiter, recipe.command.ready_timeout);
     let ended = loop {
@@ -248,7 +248,7 @@ impl Server {
     }
 
     fn start_again(&self, program: &mut Command, is_activated: bool) -> io::Result<sys::Process> {
-        let dir = self.recipe.as_ref().and_then(|recipe| recipe.dir());
+        let recipe = self.recipe.as_deref();
         // Held again, when an earlier start had failed.
         let vacate = |hold: &HoldOfServer| {
             let vacated = hold.with(|hold| match hold.state() {
@@ -262,8 +262,9 @@ impl Server {
             .try_for_each(|beside| vacate(&beside.hold))?;
         if !is_activated {
             vacate(&self.hold)?;
-            return sys::Process::spawn(program, &self.output, None, dir);
+            return run(program, &self.output, recipe);
         }
+        let dir = recipe.and_then(Recipe::dir);
         let restarted = self.hold.with(|hold| {
             hold.rearm().map_err(|refused| refused.source)?;
             give(hold, self.id_of_guard.as_deref(), |socket| {
@@ -285,15 +286,27 @@ fn hold_again(beside: &[Beside]) {
     }
 }
 
+/// Runs the command: one of a recipe's, or any.
+fn run(
+    command: &mut Command,
+    output: &Output,
+    recipe: Option<&Recipe>,
+) -> io::Result<sys::Process> {
+    let dir = recipe.and_then(Recipe::dir);
+    match recipe {
+        Some(recipe) if recipe.is_plain() => sys::Process::start(command, output, dir),
+        _ => sys::Process::spawn(command, output, None, dir),
+    }
+}
+
 /// Runs the command on the guard's port, which is vacated.
 fn spawn(
     guard: &mut PortGuard,
     command: &mut Command,
     output: Output,
-    dir: Option<&Path>,
+    recipe: Option<&Recipe>,
 ) -> Result<Server, Error> {
-    let started = sys::Process::spawn(command, &output, None, dir);
-    let source = match started {
+    let source = match run(command, &output, recipe) {
         Ok(process) => return Ok(server(guard, command, output, process)),
         Err(source) => source,
     };

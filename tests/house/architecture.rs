@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 type Room = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
-const ROOMS: [Room; 24] = [
+const ROOMS: [Room; 25] = [
     ("attribute", "what the macro's expansion calls, and fixtures",      "port_for shared acquire server guard ask error id wait"),
     ("command",   "what only the command line tool needs",               "port_for shared acquire server handover guard ask context store config error who socket proc id text"),
     ("startup",   "before `main`",                                       "shared server handover"),
@@ -19,13 +19,13 @@ const ROOMS: [Room; 24] = [
     ("request",   "the facade: one port with its options",               "shared acquire server guard ask context error ports wait"),
     ("shared",    "one server for many tests, and its keeper",           "acquire server handover ask context store lease config files error who id text wait"),
     ("acquire",   "the story from what is asked for to guards",          "server handover guard ask context store lease files config error ports socket who group wait text"),
-    ("server",    "a server's process on a guarded port",                "handover guard config files error proc who wait text"),
+    ("server",    "a server's process on a guarded port",                "handover guard config files error proc exec who wait text"),
     ("ask",       "what is asked for, as plain data",                    "guard ports group"),
     ("context",   "a store under one configuration",                     "guard store config files error id"),
     ("guard",     "a port that is yours, its lease and its hold",        "lease error socket marker who wait"),
     ("store",     "assignments in a file, changed under its lock",       "lease files error who group id wait"),
     ("lease",     "locks, and the records of their holders",             "files config error who"),
-    ("handover",  "sockets passed between processes",                    "config socket proc"),
+    ("handover",  "sockets passed between processes",                    "config socket proc exec"),
     ("config",    "every environment variable",                          "error ports id"),
     ("files",     "files in folders that others may reach",              "error wait proc"),
     ("error",     "what can go wrong, and how it is said",               "who wait text"),
@@ -34,6 +34,7 @@ const ROOMS: [Room; 24] = [
     ("socket",    "sockets with options, and probes",                    "marker proc"),
     ("marker",    "markers of vacated ports",                            "linux_socket proc text wait"),
     ("linux_socket", "sockets that only Linux has",                      ""),
+    ("exec",      "becoming another program, by system calls only",      ""),
     ("proc",      "`/proc`, parsed",                                     ""),
     ("leaves",    "`group`, `id`, `text`, `wait`: what they say",        ""),
 ];

@@ -47,6 +47,9 @@ mod redis;
 #[cfg(target_os = "linux")]
 mod rival;
 mod spawning;
+// Signals and `/proc`.
+#[cfg(target_os = "linux")]
+mod surroundings;
 #[cfg(target_os = "linux")]
 mod temp;
 mod udp;

@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use port_for::{ErrorKind, OnBusy, PortFor, Ready, ServerCommand};
+use port_for::{ErrorKind, OnBusy, PortFor, PortGuard, Ready, Server, ServerCommand};
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -47,6 +48,16 @@ fn shape(mark: &str, script: &str) -> ServerCommand {
         .literal_arg(format!("echo started; {script}"))
         .env("TEST_MARK", mark)
         .ready(Ready::line("started"))
+}
+
+/// Starts the shape from a `Command`, which is another way than a recipe's.
+fn spawn(guard: &mut PortGuard, mark: &str, script: &str) -> Server {
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("echo started; {script}")]);
+    let mut server = guard.spawn(command.env("TEST_MARK", mark)).unwrap();
+    let started = Ready::line("started");
+    server.wait_for(&started, PATIENCE).unwrap();
+    server
 }
 
 /// The processes that have the mark in their environment.
@@ -121,6 +132,16 @@ fn nothing_is_left_of(mut process: ChildTest, store: &Path, shape: &str, end: &s
     nothing_is_left(&mark, shape);
 }
 
+#[rstest]
+fn nothing_outlives_a_test_that_has_spawned_a_command(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7)] nth: usize,
+    #[values("abort", "kill")] end: &str,
+) {
+    let store = TempStore::new();
+    let process = ChildTest::start(TEST, store.path(), &format!("command {nth}|{end}"));
+    nothing_is_left_of(process, store.path(), SHAPES[nth].0, end);
+}
+
 #[test]
 fn a_thousand_descendants_end_with_a_killed_test() {
     let store = TempStore::new();
@@ -173,6 +194,13 @@ fn test_process() {
     let ids = ids(&store, ["one", "two"]);
     let [mut one, mut two] = store.guards(ids.each_ref().map(|id| &**id)).unwrap();
     let mark = mark_of(&path);
+    if let Some(nth) = shape_told.strip_prefix("command ") {
+        let (_, script) = SHAPES[nth.parse::<usize>().unwrap()];
+        let servers = [&mut one, &mut two].map(|guard| spawn(guard, &mark, script));
+        report("ready");
+        let [a, b] = servers;
+        return end_as_told(end, [(one, a), (two, b)]);
+    }
     let command = match shape_told.parse::<usize>() {
         Ok(THOUSAND) => shape(&mark, A_THOUSAND),
         Ok(nth) => shape(&mark, SHAPES[nth].1),
@@ -194,15 +222,18 @@ fn test_process() {
 #[rstest]
 fn nothing_outlives_its_server(
     #[values(0, 1, 2, 3, 4, 5, 6, 7)] nth: usize,
-    #[values("drop", "stop", "kill")] end: &str,
+    #[values("drop", "stop", "kill", "drop of a command")] end: &str,
 ) {
     let (name, script) = SHAPES[nth];
     let store = TempStore::new();
     let mark = mark_of(store.path());
     let mut guard = store.guard(&store.api).unwrap();
-    let mut server = guard.start(&shape(&mark, script)).unwrap();
+    let mut server = match end {
+        "drop of a command" => spawn(&mut guard, &mark, script),
+        _ => guard.start(&shape(&mark, script)).unwrap(),
+    };
     match end {
-        "drop" => drop(server),
+        "drop" | "drop of a command" => drop(server),
         "stop" => drop(server.stop().unwrap()),
         _ => drop(server.kill().unwrap()),
     }
@@ -351,7 +382,7 @@ fn nothing_outlives_a_test_that_is_killed_while_its_guardian_starts() {
         store.path(),
         pids.to_str().unwrap(),
     );
-    let mut slow = std::process::Command::new(strace);
+    let mut slow = Command::new(strace);
     slow.args(["-f", "-o", "/dev/null", "-e", "trace=close_range"])
         .args(["-e", "inject=close_range:delay_enter=1000000"])
         .arg(test.get_program())

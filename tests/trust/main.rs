@@ -53,7 +53,7 @@ fn main() -> std::process::ExitCode {
         ["trust:default", id] => surroundings::file_systems::default_store(id),
         ["trust:stores", handoff, rounds, folder] => stores::work(handoff, rounds, folder.as_ref()),
         ["trust:lock", path] => surroundings::neighbours::lock(path),
-        ["trust:serve", shape] => servers::serve(shape),
+        ["trust:serve", shape, way] => servers::serve(shape, way),
         ["trust:share", folder, when] => shared::share(folder.as_ref(), when),
         ["trust:shared-server", addr, folder] => shared::serve(addr, folder.as_ref()),
         ["trust:stranger"] => servers::stranger(),

@@ -35,7 +35,8 @@ pub fn killed(form: Form) -> Report {
     for round in 0..rounds {
         let mark = format!("{} {round}", folder.path().display());
         let nth = round % SHAPES.len();
-        let mut worker = worker("trust:serve", &[&nth.to_string()])
+        let way = ["recipe", "command"][round / SHAPES.len() % 2];
+        let mut worker = worker("trust:serve", &[&nth.to_string(), way])
             .env("PORT_FOR_STORE", folder.path().join("ports.json"))
             .env(MARK, &mark)
             .stdout(Stdio::null())
@@ -47,7 +48,7 @@ pub fn killed(form: Form) -> Report {
         let since = Instant::now();
         while let Some(left) = marked(&mark) {
             if since.elapsed() > Duration::from_secs(5) {
-                report.broken(format!("{:?}: {left} is left", SHAPES[nth]));
+                report.broken(format!("{:?} by {way}: {left} is left", SHAPES[nth]));
                 break;
             }
             thread::sleep(Duration::from_millis(1));
@@ -64,20 +65,21 @@ fn jitter(round: usize) -> u64 {
     (round as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % 40_000
 }
 
-/// A worker of [`killed`]: a server, until it is killed.
-pub fn serve(nth: &str) -> ExitCode {
-    let script = SHAPES[nth.parse::<usize>().unwrap()];
-    let command = ServerCommand::new("bash")
-        .arg("-c")
-        .literal_arg(format!("echo up; {script}"))
-        .ready(Ready::line("up"));
+/// A worker of [`killed`]: a server, until it is killed. Every other is from a `Command`, which is another way to start it
+/// than a recipe's.
+pub fn serve(nth: &str, way: &str) -> ExitCode {
+    let script = format!("echo up; {}", SHAPES[nth.parse::<usize>().unwrap()]);
     // What is left of the last round must not matter.
     let id = format!("serve {}", std::process::id());
-    let server = PortFor::shared()
-        .unwrap()
-        .request(&id)
-        .start(&command)
-        .unwrap();
+    let ports = PortFor::shared().unwrap();
+    let mut guard = ports.guard(&id).unwrap();
+    let server = if way == "recipe" {
+        let command = ServerCommand::new("bash").arg("-c").literal_arg(script);
+        guard.start(&command.ready(Ready::line("up")))
+    } else {
+        guard.spawn(Command::new("bash").args(["-c", &script]))
+    };
+    let server = server.unwrap();
     loop {
         thread::park();
         assert!(server.is_running());

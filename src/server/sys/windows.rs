@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::job;
@@ -24,12 +25,21 @@ pub(crate) type Socket<'a> = &'a Infallible;
 #[derive(Debug)]
 pub(crate) struct Process {
     /// It can be asked again and again, and keeps its handle.
-    child: std::sync::Mutex<Child>,
+    child: Mutex<Child>,
     id: u32,
     job: job::Job,
 }
 
 impl Process {
+    /// As [`spawn`](Self::spawn).
+    pub(crate) fn start(
+        command: &mut Command,
+        output: &Output,
+        dir: Option<&Path>,
+    ) -> io::Result<Self> {
+        Self::spawn(command, output, None, dir)
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -52,6 +62,10 @@ impl Process {
         })
     }
 
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
@@ -62,11 +76,7 @@ impl Process {
     }
 
     pub(crate) fn life(&self) -> io::Result<Life> {
-        let mut child = self
-            .child
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let first = child.try_wait()?.map(|status| End {
+        let first = self.child().try_wait()?.map(|status| End {
             status,
             at: SystemTime::now(),
         });
@@ -89,13 +99,9 @@ impl Process {
     }
 
     /// Kills whatever of the server is alive, and tells how the child ended.
-    pub(crate) fn end(&mut self) -> io::Result<End> {
+    pub(crate) fn end(&self) -> io::Result<End> {
         self.job.kill()?;
-        let child = self
-            .child
-            .get_mut()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let status = child.wait()?;
+        let status = self.child().wait()?;
         // A killed process is gone when the system has closed what it had open, its sockets among that.
         let mut wait = Wait::new(DYING);
         while !self.job.members().is_empty() {

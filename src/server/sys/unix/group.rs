@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::process::{Child, ExitStatus};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid,
+    waitpid,
 };
 
 use crate::server::end::{End, Life};
@@ -79,12 +81,12 @@ impl Group {
         }
     }
 
-    pub(super) fn end(self, child: &mut Child) -> io::Result<End> {
+    pub(super) fn end(self) -> io::Result<End> {
         self.kill();
         let mut wait = Wait::new(Self::DYING);
         loop {
-            if let Some(status) = child.try_wait()? {
-                let at = SystemTime::now();
+            if let Some((_, status)) = waitpid(Some(self.first), WaitOptions::NOHANG)? {
+                let (status, at) = (ExitStatus::from_raw(status.as_raw()), SystemTime::now());
                 return Ok(End { status, at });
             }
             if !wait.pause() {
@@ -96,7 +98,6 @@ impl Group {
 
 /// As `waitpid` would tell it.
 fn wait_status(status: &rustix::process::WaitIdStatus) -> ExitStatus {
-    use std::os::unix::process::ExitStatusExt;
     let raw = match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => code << 8,
         (None, Some(signal)) => signal,

@@ -253,7 +253,7 @@ fn listen_for_signals() -> libc::sigset_t {
     let handler = interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t;
     // SAFETY: the handler does nothing; the sets are made by `sigemptyset` before they are read; no thread runs beside.
     unsafe {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGPIPE] {
+        for signal in 1..=last_signal() {
             libc::signal(signal, libc::SIG_IGN);
         }
         let mut blocked = MaybeUninit::uninit();
@@ -267,6 +267,16 @@ fn listen_for_signals() -> libc::sigset_t {
         libc::sigemptyset(unblocked.as_mut_ptr());
         unblocked.assume_init()
     }
+}
+
+#[cfg(target_os = "linux")]
+fn last_signal() -> libc::c_int {
+    libc::SIGRTMAX()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn last_signal() -> libc::c_int {
+    libc::SIGUSR2
 }
 
 /// Waits for the end of a child, for `limit`, and if it `listens` for a word of the test.

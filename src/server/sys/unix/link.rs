@@ -4,6 +4,7 @@
 //! of the test's own is trusted, so a global `waitpid(-1)`, an ignored `SIGCHLD` or a reused id does no harm.
 
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -31,8 +32,8 @@ pub(super) const REPORT: usize = 5;
 pub(super) const STARTED: u8 = b'p';
 /// The wait status of the first process.
 pub(super) const ENDED: u8 = b'e';
-/// The guardian's program cannot be run, and nothing of the server is left.
-pub(super) const NO_GUARDIAN: u8 = b'x';
+/// The guardian's program, or the server's, cannot be run.
+pub(super) const FAILED: u8 = b'x';
 
 pub(super) fn report(about: u8, number: i32) -> [u8; REPORT] {
     let [a, b, c, d] = number.to_ne_bytes();
@@ -50,7 +51,7 @@ pub(super) struct Link {
 struct Heard {
     unread: Vec<u8>,
     started: Option<i32>,
-    no_guardian: bool,
+    has_failed: bool,
     first: Option<End>,
     is_over: bool,
 }
@@ -59,12 +60,16 @@ impl Link {
     /// Longer than it takes to kill a thousand processes on a busy machine.
     const DYING: Duration = Duration::from_secs(10);
 
-    pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
+    /// A link, and the guardian's end of it, out of the way of the standard streams: one of this process's may be closed.
+    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (stream, its) = UnixStream::pair()?;
         stream.set_nonblocking(true)?;
-        Ok(Self {
+        let link = Self {
             stream,
             heard: Mutex::default(),
-        })
+        };
+        // The copy has a number from 3 on.
+        Ok((link, its.try_clone()?.into()))
     }
 
     /// The server's first process, once it was forked.
@@ -72,9 +77,22 @@ impl Link {
         self.hear().started
     }
 
-    /// Whether the guardian's program could not be run.
-    pub(super) fn has_no_guardian(&self) -> bool {
-        self.hear().no_guardian
+    /// Whether a program could not be run.
+    pub(super) fn has_failed(&self) -> bool {
+        self.hear().has_failed
+    }
+
+    /// Waits for the first process's id; none if it could not be started.
+    #[cfg(target_os = "linux")]
+    pub(super) fn wait_for_start(&self) -> io::Result<Option<i32>> {
+        loop {
+            let heard = self.hear();
+            if heard.has_failed || heard.is_over || heard.started.is_some() {
+                return Ok(heard.started.filter(|_| !heard.has_failed));
+            }
+            drop(heard);
+            self.wait_for_word(Self::DYING)?;
+        }
     }
 
     pub(super) fn life(&self) -> Life {
@@ -105,7 +123,7 @@ impl Link {
             match about {
                 STARTED => heard.started = Some(number),
                 ENDED => heard.first = Some(Self::end(number)),
-                _ => heard.no_guardian = true,
+                _ => heard.has_failed = true,
             }
         }
         if heard.is_over && heard.first.is_none() {

@@ -1,18 +1,17 @@
 //! A server's processes on Unix: below a guardian, or where none can be had, in a process group.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use rustix::process::Pid;
 
+use crate::exec;
 use crate::handover::Activation;
 use crate::server::end::{End, Life};
 use crate::server::family;
@@ -22,28 +21,34 @@ use crate::server::signal::Signal;
 use crate::wait::Wait;
 
 mod at_exit;
+mod become_guardian;
+mod child;
 mod group;
 mod guardian;
 mod link;
 mod pre_exec;
+#[cfg(target_os = "linux")]
+mod quick;
 mod spawner;
 mod tie;
+#[cfg(target_os = "linux")]
+mod vfork;
 
+use become_guardian::Guardian;
+pub(crate) use become_guardian::{keep_in_guardians, run_again};
+use child::Child;
 use group::Group;
 pub(crate) use guardian::{first_argument, guard_if_asked, is_at_hand};
 use link::Link;
 use pre_exec::{Parent, Plan, Redirect};
-pub(crate) use pre_exec::{keep_in_guardians, run_again};
 use tie::Tie;
 
 /// A server's processes, and what ends them.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// The guardian, or where there is none the first process.
+    /// This process's child: the guardian, or where there is none the first process.
     child: Child,
-    #[cfg(target_os = "linux")]
-    handle: Option<std::os::fd::OwnedFd>,
-    id: u32,
+    first: Pid,
     tie: Tie,
 }
 
@@ -55,7 +60,53 @@ impl Process {
     #[cfg(target_os = "linux")]
     const STOPPING: Duration = Duration::from_secs(5);
 
-    /// Runs the command. Should this process end without ending it, its guardian removes the folder.
+    /// Runs a command that is no more than what it tells: program, arguments, environment and folder. Its output is
+    /// captured. Should this process end without ending it, its guardian removes the folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run, or what is needed for it cannot be had.
+    pub(crate) fn start(
+        command: &mut Command,
+        output: &Output,
+        dir: Option<&Path>,
+    ) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        if guardian::is_at_hand()
+            && let Some(process) = Self::start_quickly(command, output, dir)?
+        {
+            return Ok(process);
+        }
+        // This also tells why the program cannot be run.
+        Self::spawn(command, output, None, dir)
+    }
+
+    /// None where it cannot be started this way.
+    #[cfg(target_os = "linux")]
+    fn start_quickly(
+        command: &mut Command,
+        output: &Output,
+        dir: Option<&Path>,
+    ) -> io::Result<Option<Self>> {
+        let (link, its) = Link::pair()?;
+        let Ok(guardian) = Guardian::new(its, output.writer()?.into(), dir) else {
+            return Ok(None);
+        };
+        let Ok((pid, handle)) = quick::start(command, output.writer()?.into(), &guardian) else {
+            return Ok(None);
+        };
+        let child = Child::with_handle(pid, handle);
+        // Its end of the link is its own from here on.
+        drop(guardian);
+        let Some(first) = link.wait_for_start()?.and_then(Pid::from_raw) else {
+            link.kill()?;
+            child.reap();
+            return Ok(None);
+        };
+        Ok(Some(Self::new(child, first, Tie::Guardian(Arc::new(link)))))
+    }
+
+    /// As [`start`](Self::start), for any command, which may be given a socket.
     ///
     /// # Errors
     ///
@@ -78,7 +129,7 @@ impl Process {
         }
         let parent = Parent::Us(rustix::process::getpid());
         let child = Self::run(command, output, socket, parent)?;
-        let first = Pid::from_child(&child);
+        let first = child.pid();
         Ok(Self::new(child, first, Tie::Group(Group::new(first))))
     }
 
@@ -89,14 +140,13 @@ impl Process {
         socket: Option<Socket<'_>>,
         dir: Option<&Path>,
     ) -> io::Result<Result<Self, io::Error>> {
-        let (ours, its) = UnixStream::pair()?;
-        let link = Link::new(ours)?;
-        let parent = match pre_exec::Guardian::new(its.into(), output.writer()?.into(), dir) {
+        let (link, its) = Link::pair()?;
+        let parent = match Guardian::new(its, output.writer()?.into(), dir) {
             Ok(guardian) => Parent::Guardian(guardian),
             Err(error) => return Ok(Err(error)),
         };
         let child = match Self::run(command, output, socket, parent) {
-            Err(error) if link.has_no_guardian() => return Ok(Err(error)),
+            Err(error) if link.has_failed() => return Ok(Err(error)),
             child => child?,
         };
         let Some(first) = link.started().and_then(Pid::from_raw) else {
@@ -107,17 +157,7 @@ impl Process {
 
     fn new(child: Child, first: Pid, tie: Tie) -> Self {
         at_exit::add(tie.clone());
-        Self {
-            #[cfg(target_os = "linux")]
-            handle: rustix::process::pidfd_open(
-                Pid::from_child(&child),
-                rustix::process::PidfdFlags::empty(),
-            )
-            .ok(),
-            child,
-            id: first.as_raw_nonzero().get().unsigned_abs(),
-            tie,
-        }
+        Self { child, first, tie }
     }
 
     fn run(
@@ -129,7 +169,6 @@ impl Process {
         let activation = socket
             .map(|(listener, name)| Activation::new(command, listener, name))
             .transpose()?;
-        let null = File::open("/dev/null")?.into();
         let captured = |stream| -> io::Result<_> {
             if output.is_inherited {
                 return Ok(None);
@@ -138,7 +177,7 @@ impl Process {
         };
         let plan = Arc::new(Plan {
             parent,
-            stdin: Redirect::new(rustix::stdio::stdin(), null),
+            stdin: Redirect::new(rustix::stdio::stdin(), exec::null()?),
             stdout: captured(rustix::stdio::stdout())?,
             stderr: captured(rustix::stdio::stderr())?,
             activation,
@@ -150,18 +189,18 @@ impl Process {
             Parent::Us(_) => spawner::spawn(command)?,
         };
         output.drain(&mut child)?;
-        Ok(child)
+        Ok(Child::new(Pid::from_child(&child)))
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.id
+        to_number(self.first)
     }
 
     /// The processes that are the server.
     pub(crate) fn members(&self) -> HashSet<u32> {
         match &self.tie {
             Tie::Guardian(link) => {
-                let below = family::below(self.child.id());
+                let below = family::below(to_number(self.child.pid()));
                 // With the guardian gone, its number may be another process's.
                 if link.life().is_over {
                     HashSet::new()
@@ -219,30 +258,21 @@ impl Process {
     /// # Errors
     ///
     /// When some of it is still alive seconds later.
-    pub(crate) fn end(&mut self) -> io::Result<End> {
+    pub(crate) fn end(&self) -> io::Result<End> {
         at_exit::remove(&self.tie);
         match &self.tie {
             Tie::Guardian(link) => {
                 let end = link.kill()?;
-                self.reap();
+                self.child.reap();
                 Ok(end)
             }
-            Tie::Group(group) => group.end(&mut self.child),
+            Tie::Group(group) => group.end(),
         }
     }
+}
 
-    /// Asks the guardian, which has ended, for its status: it is of no interest, and may have been asked for by others.
-    fn reap(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Some(handle) = &self.handle {
-            use rustix::process::{WaitId, WaitIdOptions, waitid};
-            use std::os::fd::AsFd;
-            let id = || WaitId::PidFd(handle.as_fd());
-            while let Err(rustix::io::Errno::INTR) = waitid(id(), WaitIdOptions::EXITED) {}
-            return;
-        }
-        let _ = self.child.wait();
-    }
+fn to_number(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
 }
 
 /// Says once what is not promised.
