@@ -19,6 +19,10 @@ pub const CHILD: &str = "child";
 #[cfg(target_os = "linux")]
 pub const SERVE: &str = "serve";
 
+/// The word of a child that ends at once.
+#[cfg(target_os = "linux")]
+pub const END: &str = "end";
+
 /// The command that runs a child; its default store is the one at `store`.
 pub fn command(store: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -134,6 +138,8 @@ pub fn run(words: &[String]) {
     match words[..] {
         #[cfg(target_os = "linux")]
         [SERVE, addr] => crate::servers::serve(addr),
+        #[cfg(target_os = "linux")]
+        [END] => {}
         // The first handout of a process, which ends with it.
         ["first", FLOOR, port] => drop(bind(port)),
         ["first", OURS, id] => drop(port_for::guard(id).unwrap()),

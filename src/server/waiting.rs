@@ -259,27 +259,18 @@ impl Server {
             Err(error) => return error,
         };
         let addr = self.addr;
-        let mut whats = vec![format!(
-            "ended ({}) before it was ready on {addr}",
-            end.status
-        )];
+        let mut what = format!("ended ({}) before it was ready on {addr}", end.status);
         let is_bound = self.hold.is_bound();
         let is_held = self.hold.rearm();
-        if is_held {
-            // As the C library, Node, Go and Java put it.
-            if is_bound && self.output.tail().to_lowercase().contains("in use") {
-                whats.push(
-                    "a server that does not set `SO_REUSEADDR` cannot bind a vacated port: call \
-                     `PortGuard::close_hold` before it is started"
-                        .to_owned(),
-                );
-            }
-            whats.push("the guard holds the port again".to_owned());
-        } else {
+        if !is_held {
             let occupants = Occupants::of(Protocol::Tcp, addr.port()).beside_the_guard();
-            whats.push(format!("the port is taken: {occupants}"));
+            what += &format!("; the port is taken: {occupants}");
+        } else if is_bound && self.output.tail().to_lowercase().contains("in use") {
+            // As the C library, Node, Go and Java put it.
+            what += "; a server that does not set `SO_REUSEADDR` cannot bind a vacated port: call \
+                     `PortGuard::close_hold` before it is started";
         }
-        self.error(ErrorKind::Exited, whats.join("; "), None)
+        self.error(ErrorKind::Exited, what, None)
     }
 
     fn met(&self, occupants: &Occupants) -> Error {

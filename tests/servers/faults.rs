@@ -60,7 +60,6 @@ fn a_command_that_exits_at_once_is_told_with_its_status_and_leaves_the_port_held
             &pid,
             &exit_status(3),
             "bad flag",
-            "holds the port again",
         ],
     );
     assert_holds(&mut guard);
