@@ -215,22 +215,18 @@ pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
 pub(crate) const EXECUTABLE: &str = "/proc/self/exe";
 
 /// Whether what is at this address was loaded from the executable, and not from a library.
-pub(crate) fn is_in_executable(address: usize) -> bool {
+pub(crate) fn is_in_executable(address: usize) -> Option<bool> {
     let is_there = |line: &str| {
         let (first, end) = line.split_once(' ')?.0.split_once('-')?;
         let [first, end] = [first, end].map(|text| usize::from_str_radix(text, 16));
         (first.ok()?..end.ok()?).contains(&address).then_some(())
     };
-    let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
-        return false;
-    };
-    let Ok(executable) = fs::read_link(EXECUTABLE) else {
-        return false;
-    };
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let executable = fs::read_link(EXECUTABLE).ok()?;
+    let line = maps.lines().find(|line| is_there(line).is_some())?;
     // The sixth field, which may have spaces.
-    let line = maps.lines().find(|line| is_there(line).is_some());
-    line.and_then(|line| line.find('/').map(|at| &line[at..]))
-        .is_some_and(|file| std::path::Path::new(file) == executable)
+    let file = line.find('/').map(|at| std::path::Path::new(&line[at..]));
+    Some(file == Some(&executable))
 }
 
 /// The arguments that this process was started with.

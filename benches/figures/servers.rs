@@ -27,7 +27,7 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
     let [that, floor, this] = side_by_side(rounds, 1, [&mut plain, &mut twice, &mut ours]);
     let one = "start + ready + end of a server";
     let beside = "`Command`, connect loop, kill";
-    let and_again = "… and this program, run again, which ends at once";
+    let and_again = "the same, and this program run again, to end at once";
     let wall = Figure::ratio(one, beside, that, this, Target::AtMost(1.3));
     let wall_of_two = Figure::ratio(one, and_again, floor, this, Target::None);
     // The system reports CPU time in steps of 10 ms.
@@ -38,8 +38,8 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
         cpu_time().saturating_sub(before) / u32::try_from(rounds).unwrap()
     };
     let [that, floor, this] = [cpu(&mut plain), cpu(&mut twice), cpu(&mut ours)];
-    let of_cpu = Figure::ratio("… CPU time", "the first", that, this, Target::AtMost(2.0));
-    let cpu_of_two = Figure::ratio("… CPU time", "the second", floor, this, Target::None);
+    let of_cpu = Figure::ratio("… CPU time", beside, that, this, Target::AtMost(2.0));
+    let cpu_of_two = Figure::ratio("… CPU time", and_again, floor, this, Target::None);
 
     let count = effort.rounds(50);
     let ids: Vec<_> = (0..count).map(|nth| format!("server {nth}")).collect();
@@ -69,8 +69,8 @@ pub fn servers(effort: Effort) -> Vec<Figure> {
     let rounds = effort.rounds(10);
     let [that, floor, this] = side_by_side(rounds, 1, [&mut plain, &mut twice, &mut ours]);
     let what = "50 servers at once";
-    let many = Figure::ratio(what, "the first", that, this, Target::AtMost(1.5));
-    let many_of_two = Figure::ratio(what, "the second", floor, this, Target::None);
+    let many = Figure::ratio(what, beside, that, this, Target::AtMost(1.5));
+    let many_of_two = Figure::ratio(what, and_again, floor, this, Target::None);
     vec![
         wall,
         wall_of_two,

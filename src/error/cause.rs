@@ -174,7 +174,7 @@ pub(crate) enum Cause {
         id: Option<String>,
         port: u16,
         source: io::Error,
-        advice: &'static str,
+        advice: String,
         /// Empty, or why the guard does not hold the port again.
         held: String,
     },

@@ -58,7 +58,7 @@ use sys::Process;
 #[cfg(all(windows, feature = "cli"))]
 pub(crate) use sys::job::Job;
 #[cfg(unix)]
-pub(crate) use sys::{first_argument, guard_if_asked, is_at_hand, keep_in_guardians, run_again};
+pub(crate) use sys::{first_argument, guard_if_asked, hindrance, keep_in_guardians, run_again};
 
 /// A server on a guard's port, made by [`PortGuard::start`], [`PortGuard::spawn`](crate::PortGuard::spawn) or
 /// [`PortGuard::spawn_activated`](crate::PortGuard::spawn_activated).

@@ -128,6 +128,8 @@ impl Recipe {
     }
 
     fn run(&self, program: &OsStr, args: Vec<OsString>) -> Result<Command, String> {
+        can_be_given(program)?;
+        args.iter().try_for_each(|arg| can_be_given(arg))?;
         let mut command = Command::new(program);
         command.args(args);
         if self.command.clears_env {
@@ -149,12 +151,18 @@ impl Recipe {
                 ));
             }
             match value {
-                Some(value) => command.env(name, self.fill(value)?),
+                Some(value) => {
+                    let value = self.fill(value)?;
+                    can_be_given(&value)?;
+                    command.env(name, value)
+                }
                 None => command.env_remove(name),
             };
         }
         if let Some(dir) = &self.command.current_dir {
-            command.current_dir(self.path(dir)?);
+            let dir = self.path(dir)?;
+            can_be_given(dir.as_os_str())?;
+            command.current_dir(dir);
         }
         #[cfg(target_os = "linux")]
         if let Some(path) = self
@@ -183,10 +191,7 @@ impl Recipe {
                 Ok(match condition {
                     Condition::UnixSocket(path) => Condition::UnixSocket(self.path(path)?),
                     Condition::Command(words) => {
-                        words
-                            .iter()
-                            .skip(1)
-                            .try_for_each(|word| self.fill(word).map(drop))?;
+                        self.words(words)?;
                         condition.clone()
                     }
                     other => other.clone(),
@@ -240,6 +245,17 @@ impl Recipe {
         };
         placeholder::fill(text, &values).map(OsString::from)
     }
+}
+
+/// A `Command` would put another text in its place.
+fn can_be_given(text: &OsStr) -> Result<(), String> {
+    if text.as_encoded_bytes().contains(&0) {
+        let text = text.to_string_lossy();
+        return Err(format!(
+            "{text:?} contains a zero byte, which no program can be given"
+        ));
+    }
+    Ok(())
 }
 
 /// A file for the output of a server.

@@ -414,11 +414,9 @@ fn not_started(guard: &PortGuard, command: &Command, source: io::Error, held: St
 }
 
 /// What to do about a command that cannot be run.
-fn advice(command: &Command, error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            "is it installed, and is its folder on the `PATH` or in its name?"
-        }
+fn advice(command: &Command, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => return missing(command),
         // The system says so too of a program that is nowhere, if its user may not look into one of the folders.
         io::ErrorKind::PermissionDenied if !is_found(command) => {
             "no folder of the `PATH` has that program, and into one of them its user may not look; is it installed, and is \
@@ -426,6 +424,22 @@ fn advice(command: &Command, error: &io::Error) -> &'static str {
         }
         io::ErrorKind::PermissionDenied => "may this user run that file?",
         _ => "can it be run by hand?",
+    };
+    advice.to_owned()
+}
+
+/// Which of the things that a command takes is not there.
+fn missing(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    match command.get_current_dir() {
+        Some(dir) if !dir.exists() => {
+            format!("there is no folder `{}` for it to run in", dir.display())
+        }
+        None if program.is_absolute() && program.exists() => {
+            "that file is there, but not what runs it: the program of its `#!` line, or its loader"
+                .to_owned()
+        }
+        _ => "is it installed, and is its folder on the `PATH` or in its name?".to_owned(),
     }
 }
 

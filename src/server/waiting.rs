@@ -259,17 +259,21 @@ impl Server {
             Err(error) => return error,
         };
         let addr = self.addr;
-        let mut what = format!("ended ({}) before it was ready on {addr}", end.status);
         let is_bound = self.hold.is_bound();
         let is_held = self.hold.rearm();
-        if !is_held {
+        let why = if !is_held {
             let occupants = Occupants::of(Protocol::Tcp, addr.port()).beside_the_guard();
-            what += &format!("; the port is taken: {occupants}");
+            format!("; the port is taken: {occupants}")
         } else if is_bound && self.output.tail().to_lowercase().contains("in use") {
             // As the C library, Node, Go and Java put it.
-            what += "; a server that does not set `SO_REUSEADDR` cannot bind a vacated port: call \
-                     `PortGuard::close_hold` before it is started";
-        }
+            "; a server that does not set `SO_REUSEADDR` cannot bind a vacated port: call `PortGuard::close_hold` before it \
+             is started"
+                .to_owned()
+        } else {
+            String::new()
+        };
+        let status = end.status;
+        let what = format!("ended ({status}) before it was ready on {addr}{why}");
         self.error(ErrorKind::Exited, what, None)
     }
 

@@ -44,9 +44,8 @@ const OURS: &str = "PORT_FOR_";
 ///
 /// Where it would not be caught before `main`.
 pub(super) fn command(order: &Order) -> io::Result<Command> {
-    if !server::is_at_hand() {
-        let why =
-            "this crate is in a library that was loaded later, and so cannot run one: use `start`";
+    if let Some(why) = server::hindrance() {
+        let why = format!("{why}, and so none can be run: use `start`");
         return Err(io::Error::new(io::ErrorKind::Unsupported, why));
     }
     let mut command = server::run_again(NAME)?;

@@ -42,6 +42,9 @@ fn placeholders_are_filled_in() {
 #[case(shell("exit 0").ready(Ready::http("/").header("a b", "c")), "\"a b\"")]
 #[case(shell("exit 0").setup("/bin/sh", ["-c", "echo broken; exit 3"]), "  broken")]
 #[case(ServerCommand::new("/nonexistent/server"), "is it installed")]
+#[case(shell("exit 0").current_dir("/nonexistent"), "no folder `/nonexistent` for it to run in")]
+#[case(shell("exit 0").literal_arg("a\0b"), "\"a\\0b\" contains a zero byte")]
+#[case(shell("exit 0").env("A", "a\0b"), "\"a\\0b\" contains a zero byte")]
 fn a_bad_recipe_is_not_started_and_says_why(#[case] command: ServerCommand, #[case] why: &str) {
     let store = TempStore::new();
     let mut guard = store.guard(&store.api).unwrap();
@@ -221,4 +224,18 @@ fn a_spawned_server_cannot_be_restarted_and_the_error_names_start() {
         .unwrap();
     let error = server.restart().unwrap_err();
     assert!(error.to_string().contains("`PortGuard::start`"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_script_whose_interpreter_is_missing_is_not_taken_for_a_missing_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let store = TempStore::new();
+    let script = store.folder().join("server");
+    std::fs::write(&script, "#!/nonexistent/interpreter\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut guard = store.guard(&store.api).unwrap();
+    let error = guard.start(&ServerCommand::new(script)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotStarted);
+    assert!(error.to_string().contains("`#!` line"), "{error}");
 }

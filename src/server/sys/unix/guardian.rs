@@ -44,31 +44,39 @@ pub(crate) fn guard_if_asked() {
     unsafe { libc::_exit(code) }
 }
 
-/// Whether this program, run again, would be a guardian: the constructor is in the executable, not in a library that
-/// was loaded into another one.
-pub(crate) fn is_at_hand() -> bool {
-    static IN_EXECUTABLE: OnceLock<bool> = OnceLock::new();
-    IS_CAUGHT.load(Ordering::Relaxed) && *IN_EXECUTABLE.get_or_init(is_in_executable)
+/// Why this program, run again, would be no guardian; none where it would: the constructor is in the executable, not in a
+/// library that was loaded into another one.
+pub(crate) fn hindrance() -> Option<&'static str> {
+    static IN_EXECUTABLE: OnceLock<Option<bool>> = OnceLock::new();
+    const IN_LIBRARY: &str = "this crate is in a library that was loaded later";
+    if !IS_CAUGHT.load(Ordering::Relaxed) {
+        return Some(IN_LIBRARY);
+    }
+    match IN_EXECUTABLE.get_or_init(is_in_executable) {
+        Some(true) => None,
+        Some(false) => Some(IN_LIBRARY),
+        None => Some("the system does not tell where this crate was loaded from"),
+    }
 }
 
 #[cfg(target_os = "linux")]
-fn is_in_executable() -> bool {
+fn is_in_executable() -> Option<bool> {
     crate::proc::is_in_executable(guard_if_asked as fn() as usize)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_in_executable() -> bool {
+fn is_in_executable() -> Option<bool> {
+    let executable = env::current_exe().ok()?;
     // SAFETY: the address is that of a function, and the information is plain data, filled in on success.
     unsafe {
         let mut found: libc::Dl_info = std::mem::zeroed();
         let function = guard_if_asked as fn() as *const libc::c_void;
-        libc::dladdr(function, &raw mut found) != 0
-            && !found.dli_fname.is_null()
-            && env::current_exe().is_ok_and(|executable| {
-                let file = std::ffi::CStr::from_ptr(found.dli_fname);
-                let file = std::path::Path::new(std::ffi::OsStr::from_bytes(file.to_bytes()));
-                same(file) == same(&executable)
-            })
+        if libc::dladdr(function, &raw mut found) == 0 || found.dli_fname.is_null() {
+            return None;
+        }
+        let file = std::ffi::CStr::from_ptr(found.dli_fname);
+        let file = std::path::Path::new(std::ffi::OsStr::from_bytes(file.to_bytes()));
+        Some(same(file) == same(&executable))
     }
 }
 

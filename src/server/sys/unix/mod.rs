@@ -38,7 +38,7 @@ use become_guardian::Guardian;
 pub(crate) use become_guardian::{keep_in_guardians, run_again};
 use child::Child;
 use group::Group;
-pub(crate) use guardian::{first_argument, guard_if_asked, is_at_hand};
+pub(crate) use guardian::{first_argument, guard_if_asked, hindrance};
 use link::Link;
 use pre_exec::{Parent, Plan, Redirect};
 use tie::Tie;
@@ -72,7 +72,7 @@ impl Process {
         dir: Option<&Path>,
     ) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
-        if guardian::is_at_hand()
+        if hindrance().is_none()
             && let Some(process) = Self::start_quickly(command, output, dir)?
         {
             return Ok(process);
@@ -117,15 +117,13 @@ impl Process {
         socket: Option<Socket<'_>>,
         dir: Option<&Path>,
     ) -> io::Result<Self> {
-        if guardian::is_at_hand() {
+        if let Some(why) = hindrance() {
+            warn(&format!("{why}, and so no guardian can be run"));
+        } else {
             match Self::spawn_guarded(command, output, socket, dir)? {
                 Ok(process) => return Ok(process),
                 Err(why) => warn(&format!("its guardian cannot be run ({why})")),
             }
-        } else {
-            warn(
-                "this crate is in a library that was loaded later, and so cannot run a guardian for it",
-            );
         }
         let parent = Parent::Us(rustix::process::getpid());
         let child = Self::run(command, output, socket, parent)?;
