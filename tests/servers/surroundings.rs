@@ -5,8 +5,9 @@
 #![allow(unsafe_code)] // Signals, and streams that are closed.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use port_for::{PortFor, Ready, ServerCommand};
 use rustix::process::{Signal, kill_process_group};
 
 use crate::children::ids;
-use crate::support::child::test_name;
-use crate::support::{ChildTest, PATIENCE, TempStore, told};
+use crate::support::child::{in_shell, test_name};
+use crate::support::privileges::can_unshare;
+use crate::support::{ChildTest, PATIENCE, TempStore, command, report, told};
 
 /// Tells all that a process has from its parent, but its number and the mark of a recipe.
 const TELL: &str = "
@@ -221,4 +223,36 @@ fn a_script_that_names_no_interpreter_is_run_by_a_shell() {
     let server = guard.start(&command.ready(Ready::line("up"))).unwrap();
     let expected = format!("up {} {guard}\n", script.display());
     assert_eq!(server.output().unwrap(), expected);
+}
+
+/// In a file system of its own, which only root makes.
+#[test]
+fn where_proc_is_hidden_a_server_runs_and_stderr_says_what_is_lost() {
+    if !can_unshare("--mount") {
+        return;
+    }
+    let store = TempStore::new();
+    let test = command(test_name!(has_a_server), store.path(), "");
+    let script = r#"exec unshare --mount sh -c 'mount -t tmpfs none /proc; exec "$@"' sh "$@""#;
+    let mut process = ChildTest::run(in_shell(script, &test).stderr(Stdio::piped()));
+    assert_eq!(process.line(), "running");
+    let mut said = String::new();
+    process.stderr().read_to_string(&mut said).unwrap();
+    process.join();
+    let why =
+        "the system does not tell where this crate was loaded from, and so no guardian can be run";
+    assert!(said.contains(why), "{said}");
+}
+
+#[test]
+#[ignore = "a test process for another test"]
+fn has_a_server() {
+    let Some((path, _)) = told() else { return };
+    let store = PortFor::open(&path).unwrap();
+    let [id] = ids(&store, ["without proc"]);
+    let command = ServerCommand::new("sh").args(["-c", "echo up; exec sleep 1000"]);
+    let ready = Ready::line("up");
+    let server = store.request(&id).start(&command.ready(ready)).unwrap();
+    assert!(server.is_running());
+    report("running");
 }
