@@ -117,6 +117,7 @@ fn unsafe_code_is_in_few_files_and_says_why_it_is_sound() {
         "src/server/sys/unix/guardian.rs",
         "src/server/sys/unix/pre_exec.rs",
         "src/server/sys/unix/quick.rs",
+        "src/server/sys/unix/signals.rs",
         "src/server/sys/unix/vfork.rs",
         "src/socket/sys/windows.rs",
         "src/startup.rs",

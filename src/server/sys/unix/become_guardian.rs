@@ -6,7 +6,6 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,6 +16,7 @@ use std::sync::OnceLock;
 use rustix::process::Pid;
 
 use super::link::{self, FAILED, STARTED};
+use super::signals;
 use crate::exec::{self, Strings};
 
 /// All that it takes to become the guardian.
@@ -86,16 +86,12 @@ impl Guardian {
     pub(super) fn fork(&self) -> io::Result<Pid> {
         // From here on no signal may end this process: the server can have descendants before the guardian runs, and without
         // this process they would be orphans. The guardian checks whether the test still lives.
-        let pipe = put_off_signals();
+        signals::block_all();
         let guardian = Self::settle()?;
-        // SAFETY: the child does what this process would do: system calls, and running a program. It has its own actions.
+        // SAFETY: the child does what this process would do: system calls, and running a program.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
-            0 => {
-                // SAFETY: it is what the system has told.
-                unsafe { libc::signal(libc::SIGPIPE, pipe) };
-                Ok(guardian)
-            }
+            0 => Ok(guardian),
             first => Err(self.run(first)),
         }
     }
@@ -183,19 +179,6 @@ fn close_others() {
     for fd in 3..1024 {
         // SAFETY: as above.
         unsafe { libc::fcntl(fd, libc::F_SETFD, CLOEXEC) };
-    }
-}
-
-/// Blocks the death signal, and ignores SIGPIPE: the test at the other end of the link may have ended. Tells what was done
-/// on SIGPIPE before.
-fn put_off_signals() -> libc::sighandler_t {
-    // SAFETY: the set is made by the call before it is read; an ignored signal needs no handler.
-    unsafe {
-        let mut hangup = MaybeUninit::uninit();
-        libc::sigemptyset(hangup.as_mut_ptr());
-        libc::sigaddset(hangup.as_mut_ptr(), libc::SIGHUP);
-        libc::sigprocmask(libc::SIG_BLOCK, hangup.as_ptr(), ptr::null_mut());
-        libc::signal(libc::SIGPIPE, libc::SIG_IGN)
     }
 }
 

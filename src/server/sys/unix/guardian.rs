@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
 use super::link::{self, ENDED, EXIT, KILL, SIGNAL, SIGNAL_ALL};
+use super::signals;
 use crate::server::{family, output};
 
 /// What the guardian is called, and known by.
@@ -116,8 +117,8 @@ fn guard(first: Pid, dir: Option<String>) -> io::Result<()> {
     };
     // So as not to keep a folder from being unmounted.
     let _ = env::set_current_dir("/");
-    let unblocked = listen_for_signals();
-    guardian.run(&unblocked);
+    let blocked = listen_for_signals();
+    guardian.run(&blocked);
     match dir {
         // The test would have removed it, and has ended.
         Some(dir) if guardian.is_alone => fs::remove_dir_all(dir),
@@ -143,7 +144,7 @@ impl Guardian {
     const DYING: Duration = Duration::from_secs(10);
 
     /// Returns when nothing of the server is left.
-    fn run(&mut self, unblocked: &libc::sigset_t) {
+    fn run(&mut self, blocked: &libc::sigset_t) {
         let mut look = Self::LOOK[0];
         let mut size = 0;
         let mut looked = Instant::now();
@@ -151,12 +152,12 @@ impl Guardian {
             let is_orphan = rustix::process::getppid() != self.parent;
             self.is_alone |= is_orphan;
             if is_orphan || !self.obey() {
-                self.end(unblocked);
+                self.end(blocked);
                 return;
             }
             let left = look.saturating_sub(looked.elapsed());
             if !left.is_zero() {
-                wait(true, left, unblocked);
+                wait(true, left, blocked);
                 continue;
             }
             looked = Instant::now();
@@ -217,16 +218,16 @@ impl Guardian {
     }
 
     /// Kills what is below, again and again, for what is being forked meanwhile is not in a list.
-    fn end(&mut self, unblocked: &libc::sigset_t) {
+    fn end(&mut self, blocked: &libc::sigset_t) {
         let since = Instant::now();
         // Mostly there is no other, and to look for others takes longer than to end it.
         if self.has_first {
             send(Signal::KILL, [self.first]);
-            wait(false, Duration::from_millis(1), unblocked);
+            wait(false, Duration::from_millis(1), blocked);
         }
         while self.reap() && since.elapsed() < Self::DYING {
             send(Signal::KILL, Self::below());
-            wait(false, Duration::from_millis(5), unblocked);
+            wait(false, Duration::from_millis(5), blocked);
         }
         // Where orphans are not the guardian's children, their group is known at least.
         #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
@@ -254,41 +255,26 @@ fn send(signal: Signal, to: impl IntoIterator<Item = Pid>) {
     }
 }
 
-/// Has the end of a child interrupt a [`wait`], and nothing end this process but SIGKILL. Tells which signals to let
-/// through while waiting.
+/// Has the end of a child and the death signal interrupt a [`wait`], and nothing end this process but SIGKILL. Returns the
+/// signals that are kept from it while it waits.
 fn listen_for_signals() -> libc::sigset_t {
     extern "C" fn interrupt(_: libc::c_int) {}
     let handler = interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t;
-    // SAFETY: the handler does nothing; the sets are made by `sigemptyset` before they are read; no thread runs beside.
+    signals::block_all();
+    // SAFETY: the handler does nothing; the set is made by the call before it is read.
     unsafe {
-        for signal in 1..=last_signal() {
-            libc::signal(signal, libc::SIG_IGN);
-        }
         let mut blocked = MaybeUninit::uninit();
-        libc::sigemptyset(blocked.as_mut_ptr());
+        libc::sigfillset(blocked.as_mut_ptr());
         for signal in [libc::SIGCHLD, libc::SIGHUP] {
             libc::signal(signal, handler);
-            libc::sigaddset(blocked.as_mut_ptr(), signal);
+            libc::sigdelset(blocked.as_mut_ptr(), signal);
         }
-        libc::sigprocmask(libc::SIG_BLOCK, blocked.as_ptr(), ptr::null_mut());
-        let mut unblocked = MaybeUninit::uninit();
-        libc::sigemptyset(unblocked.as_mut_ptr());
-        unblocked.assume_init()
+        blocked.assume_init()
     }
 }
 
-#[cfg(target_os = "linux")]
-fn last_signal() -> libc::c_int {
-    libc::SIGRTMAX()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn last_signal() -> libc::c_int {
-    libc::SIGUSR2
-}
-
 /// Waits for the end of a child, for `limit`, and if it `listens` for a word of the test.
-fn wait(listens: bool, limit: Duration, unblocked: &libc::sigset_t) {
+fn wait(listens: bool, limit: Duration, blocked: &libc::sigset_t) {
     let limit = libc::timespec {
         tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
         tv_nsec: limit.subsec_nanos().into(),
@@ -306,7 +292,7 @@ fn wait(listens: bool, limit: Duration, unblocked: &libc::sigset_t) {
             ptr::null_mut(),
             ptr::null_mut(),
             &raw const limit,
-            unblocked,
+            blocked,
         );
     }
 }

@@ -29,6 +29,7 @@ mod link;
 mod pre_exec;
 #[cfg(target_os = "linux")]
 mod quick;
+mod signals;
 mod spawner;
 mod tie;
 #[cfg(target_os = "linux")]

@@ -6,11 +6,9 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::ptr;
 use std::sync::Arc;
 
 use rustix::fs::Stat;
@@ -18,6 +16,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::become_guardian::Guardian;
+use super::signals;
 use crate::handover::Activation;
 
 /// What the next child of a command does. A command that outlives the plan, to be run again by other code, is as
@@ -106,14 +105,12 @@ pub(super) fn begin(parent: Pid) -> io::Result<()> {
     rustix::process::setpgid(None, None)?;
     // What its test ignores or blocks, a server would too, and could not be stopped by it. A test that a script runs in the
     // background ignores these two.
-    // SAFETY: the default needs no handler, and the set is made by the call before it is read.
+    // SAFETY: the default needs no handler.
     unsafe {
         libc::signal(libc::SIGINT, libc::SIG_DFL);
         libc::signal(libc::SIGQUIT, libc::SIG_DFL);
-        let mut none = MaybeUninit::uninit();
-        libc::sigemptyset(none.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
     }
+    signals::unblock_all();
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // It may have ended before the signal was asked for.

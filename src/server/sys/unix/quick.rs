@@ -17,7 +17,8 @@ use rustix::process::Pid;
 use super::become_guardian::Guardian;
 use super::link::FAILED;
 use super::pre_exec;
-use super::vfork::{self, Blocked, Stack};
+use super::signals::{self, Blocked};
+use super::vfork::{self, Stack};
 use crate::exec::{self, Program};
 
 /// Has a guardian start the server, and tells what the guardian is known by.
@@ -36,19 +37,18 @@ pub(super) fn start(
     let [stack, stack_of_server] = &mut stacks;
     let server = Server::new(command, output)?;
     let mut be_guardian = || {
-        vfork::forget_handlers();
         let Ok(parent) = Guardian::settle() else {
             return 1;
         };
         let mut be_server = || server.run(parent, guardian);
-        // SAFETY: it makes system calls, and no signal gets through before the program runs.
+        // SAFETY: it makes system calls, and has no handlers by the time that signals get through.
         if let Ok(first) = unsafe { vfork::vfork(stack_of_server, &mut be_server) } {
             guardian.run(first.as_raw_nonzero().get());
         }
         1
     };
     let _blocked = Blocked::new();
-    // SAFETY: as above.
+    // SAFETY: it makes system calls, and no signals get through.
     unsafe { vfork::vfork_with_handle(stack, &mut be_guardian) }
 }
 
@@ -82,6 +82,7 @@ impl Server {
     }
 
     fn prepare(&self, parent: Pid) -> io::Result<()> {
+        signals::forget_handlers();
         // The standard library does the same for its children.
         // SAFETY: the default needs no handler.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };

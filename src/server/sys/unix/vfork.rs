@@ -39,7 +39,7 @@ impl Stack {
 ///
 /// # Safety
 ///
-/// The child makes system calls only, and no signal makes it run a handler: see [`Blocked`] and [`forget_handlers`].
+/// The child makes system calls only, and no signal makes it run a handler: see [`signals`](super::signals).
 pub(super) unsafe fn vfork(stack: &mut Stack, child: &mut dyn FnMut() -> c_int) -> io::Result<Pid> {
     // SAFETY: as the caller says.
     unsafe { clone(stack, child, 0, ptr::null_mut()) }
@@ -82,40 +82,4 @@ unsafe fn clone(
     let pid = unsafe { libc::clone(run, stack.top(), flags, child, handle) };
     // -1, when no child could be made.
     Pid::from_raw(pid.max(0)).ok_or_else(io::Error::last_os_error)
-}
-
-/// All signals, kept from the calling thread, and from children that it makes meanwhile.
-pub(super) struct Blocked(libc::sigset_t);
-
-impl Blocked {
-    pub(super) fn new() -> Self {
-        // SAFETY: the sets are made by the calls before they are read.
-        unsafe {
-            let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-            Self(before.assume_init())
-        }
-    }
-}
-
-impl Drop for Blocked {
-    fn drop(&mut self) {
-        // SAFETY: it is what the system has told.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut()) };
-    }
-}
-
-/// In a child: has each signal that has a handler do what it does by default. What is ignored stays so.
-pub(super) fn forget_handlers() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: an action is plain data, for which zeros will do. The child does not share its actions.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            let is_known = libc::sigaction(signal, ptr::null(), &raw mut action) == 0;
-            if is_known && ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction) {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-        }
-    }
 }
