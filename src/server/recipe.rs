@@ -179,7 +179,8 @@ impl Recipe {
         Ok(command)
     }
 
-    /// Whether its commands are no more than a [`Command`] tells, and their output is captured.
+    /// Whether its commands are nothing but what a [`Command`] can be asked for, and their output is captured or goes to a
+    /// file. A user cannot be asked for.
     pub(super) fn is_plain(&self) -> bool {
         self.user.is_none() && self.command.output != OutputTo::Inherited
     }

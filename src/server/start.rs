@@ -286,7 +286,7 @@ fn hold_again(beside: &[Beside]) {
     }
 }
 
-/// Runs the command: one of a recipe's, or any.
+/// Runs a command of the recipe, or without one any command.
 fn run(
     command: &mut Command,
     output: &Output,

@@ -84,8 +84,6 @@ impl Guardian {
 
     /// Forks. The parent becomes the guardian, and returns only if that fails; the child goes on, with its parent's id.
     pub(super) fn fork(&self) -> io::Result<Pid> {
-        // From here on no signal may end this process: the server can have descendants before the guardian runs, and without
-        // this process they would be orphans. The guardian checks whether the test still lives.
         signals::block_all();
         let guardian = Self::settle()?;
         // SAFETY: the child does what this process would do: system calls, and running a program.
@@ -96,7 +94,7 @@ impl Guardian {
         }
     }
 
-    /// Makes this process one that can be a server's parent. Tells its id.
+    /// Makes this process one that can be a server's parent, and returns its id. The caller has blocked all signals.
     pub(super) fn settle() -> io::Result<Pid> {
         become_reaper()?;
         // The leader of a group, as the command may want it, cannot leave its session, and need not.
@@ -120,7 +118,7 @@ impl Guardian {
         error
     }
 
-    /// Says it to the test. One that has ended does not hear it, and then the guardian ends what has been started.
+    /// Sends a report to the test. If the test has ended, the guardian will find that out, and end what was started.
     pub(super) fn say(&self, about: u8, number: i32) {
         let _ = rustix::io::write(&self.link, &link::report(about, number));
     }

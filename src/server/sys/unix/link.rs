@@ -32,7 +32,7 @@ pub(super) const REPORT: usize = 5;
 pub(super) const STARTED: u8 = b'p';
 /// The wait status of the first process.
 pub(super) const ENDED: u8 = b'e';
-/// The guardian's program, or the server's, cannot be run.
+/// The guardian's program cannot be run, or the server's. Nothing of the server is left.
 pub(super) const FAILED: u8 = b'x';
 
 pub(super) fn report(about: u8, number: i32) -> [u8; REPORT] {
@@ -77,7 +77,7 @@ impl Link {
         self.hear().started
     }
 
-    /// Whether a program could not be run.
+    /// Whether the guardian's program, or the server's, could not be run.
     pub(super) fn has_failed(&self) -> bool {
         self.hear().has_failed
     }

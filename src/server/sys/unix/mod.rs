@@ -61,8 +61,8 @@ impl Process {
     #[cfg(target_os = "linux")]
     const STOPPING: Duration = Duration::from_secs(5);
 
-    /// Runs a command that is no more than what it tells: program, arguments, environment and folder. Its output is
-    /// captured. Should this process end without ending it, its guardian removes the folder.
+    /// Runs a command that is nothing but a program, its arguments, its environment and the folder to run in. Its output is
+    /// captured. If this process ends first, the guardian removes `dir`.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Process {
         Ok(Some(Self::new(child, first, Tie::Guardian(Arc::new(link)))))
     }
 
-    /// As [`start`](Self::start), for any command, which may be given a socket.
+    /// As [`start`](Self::start), for any command, and it may be given a socket.
     ///
     /// # Errors
     ///

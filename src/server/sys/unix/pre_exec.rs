@@ -98,12 +98,12 @@ impl Plan {
     }
 }
 
-/// What every server does first, whose parent this is.
+/// What a server's process does first. Its parent is to be `parent`.
 pub(super) fn begin(parent: Pid) -> io::Result<()> {
     // A group of its own is out of reach of the terminal's Ctrl-C and of a test runner's kill, and what the server
     // says to its group does not concern the guardian.
     rustix::process::setpgid(None, None)?;
-    // What its test ignores or blocks, a server would too, and could not be stopped by it. A test that a script runs in the
+    // A server inherits what its test ignores and blocks, and could not be stopped by it. A test that a script runs in the
     // background ignores these two.
     // SAFETY: the default needs no handler.
     unsafe {

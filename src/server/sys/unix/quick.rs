@@ -1,7 +1,8 @@
-//! The start of a server whose command tells all that it does: without copying this process.
+//! The start of a recipe's server, without a copy of this process.
 //!
-//! The standard library copies a process whose child is to do something before it runs another program, and does so twice
-//! for a server and its guardian. With fifty tests in one process, that is most of the time of a start.
+//! The standard library forks when a child is to do something before it runs its program: it copies this process, once for
+//! the guardian and once for the server. With fifty tests in one process, that was most of the time of a start. Here the
+//! program is run by our own code, which needs to know all that a command does, and only a recipe's tells it.
 
 #![allow(unsafe_code)]
 
@@ -21,13 +22,13 @@ use super::signals::{self, Blocked};
 use super::vfork::{self, Stack};
 use crate::exec::{self, Program};
 
-/// Has a guardian start the server, and tells what the guardian is known by.
+/// Starts a guardian, and below it the server. Returns the guardian's id and handle.
 ///
-/// Where the start cannot be had this way, or the program cannot be run, the guardian says so or ends.
+/// If the server's program or the guardian's cannot be run, the test hears [`FAILED`], or the end of the link.
 ///
 /// # Errors
 ///
-/// When what is needed for it cannot be had.
+/// When there can be no guardian: a limit is reached, or the kernel is too old.
 pub(super) fn start(
     command: &mut Command,
     output: OwnedFd,

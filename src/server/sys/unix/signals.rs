@@ -1,4 +1,7 @@
 //! Which signals get through: none to a guardian, and all to a server, whatever its test does with them.
+//!
+//! A server can have descendants before its guardian runs the guardian's program. A signal that ended the guardian then
+//! would leave them without a parent.
 
 #![allow(unsafe_code)]
 
@@ -45,7 +48,7 @@ impl Drop for Blocked {
     }
 }
 
-/// In a child: has each signal that has a handler do what it does by default. What is ignored stays so.
+/// In a child: sets each signal that has a handler to its default. What is ignored stays ignored.
 #[cfg(target_os = "linux")]
 pub(super) fn forget_handlers() {
     for signal in 1..=libc::SIGRTMAX() {
